@@ -1,0 +1,67 @@
+"""Checks the answers before cookiecutter creates anything, and quotes them for the files they go into.
+
+Cookiecutter makes folders before it runs hooks, so a hook would come too late for a slug such as `../x`. This is a Jinja
+extension instead: the private variable `__checked` of cookiecutter.json passes every answer through `check_answers`.
+"""
+
+import datetime
+import json
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+
+from cookiecutter.exceptions import FailedHookException
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+LONGEST = {"project_name": 100, "project_slug": 50, "description": 300, "author": 200}  # characters
+# Names that the rendered project imports or installs, and names that Windows keeps for devices.
+DEPENDENCIES = {"colorama", "filelock", "numpy", "tensorboard", "torch", "tqdm", "tyro", "yaml", "pyyaml"}
+TOOLS = {"hatchling", "mypy", "pip", "pytest", "ruff", "setuptools", "tests", "wheel"}
+DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+
+
+def check_answers(answers: Mapping[str, str]) -> str:
+    """Refuse impossible answers in one sentence; return "yes" for the others."""
+    for question, longest in LONGEST.items():
+        answer = answers[question]
+        if not answer.strip() or len(answer) > longest:
+            refuse(question, answer, f"it must have between 1 and {longest} characters")
+        if not answer.isprintable():  # line breaks, control characters, half an emoji
+            refuse(question, answer, "it must be one line of printable characters")
+    slug = answers["project_slug"]
+    package = slug.replace("-", "_")
+    if not SLUG.fullmatch(slug):
+        refuse("project_slug", slug, "use lowercase letters, digits and single hyphens, a letter first: my-experiment")
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names:
+        refuse("project_slug", slug, f"Python itself uses that name; add a word: {slug}-experiment")
+    if package in DEPENDENCIES | TOOLS | DEVICES:
+        refuse("project_slug", slug, f"a package or a device has that name; add a word: {slug}-experiment")
+    return "yes"
+
+
+def refuse(question: str, answer: str, rule: str) -> None:
+    """End cookiecutter with one line and exit code 1; nothing has been created yet."""
+    raise FailedHookException(f"error: {question} cannot be {shorten(ascii(answer))}; {rule}.")
+
+
+def shorten(text: str, longest: int = 60) -> str:
+    """Cut a text that would flood the terminal."""
+    return text if len(text) <= longest else text[: longest - 4] + "..." + text[-1]
+
+
+def toml(text: str) -> str:
+    """Quote a text as a TOML basic string: `tojson` would turn emoji into surrogates, which TOML rejects."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+class Answers(Extension):
+    """Makes `check_answers`, `toml` and `year` known to the templates (`_extensions` in cookiecutter.json)."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.filters["check_answers"] = check_answers
+        environment.filters["toml"] = toml
+        environment.filters["year"] = lambda _: str(datetime.date.today().year)

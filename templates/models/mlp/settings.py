@@ -1,0 +1,19 @@
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """A multilayer perceptron."""
+
+    width: int = 256
+    """Outputs of each hidden layer."""
+    depth: int = 2
+    """Hidden layers; 0 is multinomial logistic regression."""
+    dropout: float = 0.3
+    """How much of each hidden layer is left out at random while training; more of it against overfitting."""
+    in_size: int | None = None
+    """Features that enter the first linear layer. Left out, they are counted from the samples."""
+
+    def __post_init__(self) -> None:
+        require(self.width >= 1, "model.width", self.width, "at least 1")
+        require(self.depth >= 0, "model.depth", self.depth, "0 or more")
+        require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
+
+

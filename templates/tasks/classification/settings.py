@@ -1,0 +1,12 @@
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """Classification: one class per sample."""
+
+    label_smoothing: float = 0.0
+    """How much of each label is spread over all classes; 0.1 helps where labels are noisy."""
+
+    def __post_init__(self) -> None:
+        smoothing = self.label_smoothing
+        require(0 <= smoothing < 1, "task.label_smoothing", smoothing, "at least 0 and below 1")
+
+

@@ -1,0 +1,1 @@
+"""A small plain-PyTorch experiment; start reading at experiment.py, then trainer.py."""

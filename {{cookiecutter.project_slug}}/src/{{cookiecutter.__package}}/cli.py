@@ -1,0 +1,147 @@
+"""The command line. It parses before torch loads, so that help and mistakes are answered at once."""
+
+import contextlib
+import io
+import itertools
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .config import Settings, read_flags, to_flags
+from .errors import ConfigError, ExperimentError, RefusedError
+from .run import find_run, is_done
+from .signals import StopRequest
+
+PROGRAM = "{{ cookiecutter.project_slug }}"
+MAY_CHANGE = ("--epochs", "--patience", "--device")  # when a run is resumed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a model, then score its best checkpoint on the test split."""
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    config: Path | None = None
+    """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
+    resume: str | None = None
+    """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
+    fast_dev_run: bool = False
+    """Try every phase on one batch, and leave nothing behind (lesson 3 of the notes)."""
+    debug: bool = False
+    """Show the traceback of an error, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """Look at the data as training would: arrays, splits, classes, model."""
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    debug: bool = False
+    """Show the traceback of an error, too."""
+
+
+Command = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code. A failure ends with one line: what; where; how to fix it."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        command = parse(arguments)
+        if isinstance(command, Train):
+            train(command, arguments[1:])
+        else:
+            from .commands import inspect
+
+            inspect.run(command.settings)
+        return 0
+    except ExperimentError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
+        return 130
+    except Exception as error:  # a bug, or an exception in code that the user has edited
+        traceback.print_exc()
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"error: {what}; {frame.filename}:{frame.lineno}; see the traceback above", file=sys.stderr)
+        return 1
+
+
+def train(command: Train, flags: list[str]) -> None:
+    """Resolve --config and --resume into settings and a run directory, then train."""
+    stop = StopRequest()
+    stop.listen()
+    if command.resume and command.fast_dev_run:
+        what, fix = "--resume and --fast-dev-run exclude each other", "give one of them"
+        raise ConfigError(what, "on the command line", fix)
+    if command.config:
+        flags = [*flags_of(command.config), *flags]
+        command = parse_train(flags)
+    folder = find_run(command.resume, command.settings) if command.resume else None
+    if folder:
+        saved_flags = flags_of(folder / "config.yaml")
+        saved = parse_train(saved_flags).settings
+        command = parse_train([*saved_flags, *flags])
+        refuse_changes(saved, command.settings, folder)
+        same_end = command.settings.epochs <= saved.epochs and command.settings.patience == saved.patience
+        if is_done(folder) and same_end:
+            print(f"already finished: {folder}; train it longer with --epochs")
+            return
+    elif command.resume:
+        print(f"nothing to resume in {command.settings.runs_dir / command.settings.name}: starting a new run")
+
+    from .commands import train
+
+    train.run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
+
+
+def refuse_changes(saved: Settings, wanted: Settings, folder: Path) -> None:
+    """Raise RefusedError if a resumed run would go on with other settings than it began with."""
+    before, after = (dict(flag.split("=", 1) for flag in to_flags(asdict(s)) if "=" in flag) for s in (saved, wanted))
+    changes = [f"{flag} was {before[flag]}, not {after[flag]}" for flag in before if before[flag] != after[flag]]
+    changes = [change for change in changes if change.split()[0] not in MAY_CHANGE]
+    if saved.deterministic != wanted.deterministic:
+        changes.append("--deterministic has changed")
+    if changes:
+        raise RefusedError(", ".join(changes), f"in {folder}", "resume without these flags, or start a new run")
+
+
+def flags_of(path: Path) -> list[str]:
+    """Return the flags that a YAML file holds. Raises ConfigError, which names the file, if one of them is wrong."""
+    flags = read_flags(path)
+    parse(["train", *flags], where=f"in {path}")
+    return flags
+
+
+def parse_train(flags: list[str]) -> Train:
+    """Return the train command with these flags."""
+    command = parse(["train", *flags])
+    assert isinstance(command, Train)
+    return command
+
+
+def parse(arguments: list[str], *, where: str = "on the command line") -> Train | Inspect:
+    """Return the command that the arguments ask for. Raises ConfigError; leaves with 0 after --help."""
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(Command, prog=PROGRAM, args=arguments)
+    except SystemExit as leaving:
+        if not leaving.code:
+            raise
+        # tyro draws a box: the first paragraph says what is wrong, a later one may name the nearest flag.
+        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1]]
+        what = " ".join(itertools.takewhile(lambda row: row and not row.startswith("─"), rows))
+        after = itertools.dropwhile(lambda row: row != "Perhaps you meant:", rows)
+        guess = next((row.split()[0] for row in after if row.startswith("--")), None)
+        fix = f"perhaps you meant {guess}" if guess else f"see {PROGRAM} --help"
+        raise ConfigError(what.rstrip("."), where, fix) from None

@@ -1,0 +1,117 @@
+"""Every setting of the experiment, with the reason for its default. Torch-free, so that `--help` is fast.
+
+The command line is made from these dataclasses (`--lr 0.01`, `--data.path mine.npz`), and so is `config.yaml`, which
+`--config` reads back: a config file is nothing but flags that are written down.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which arrays to learn from."""
+
+    path: Path = Path("data/digits.npz")
+    """An .npz file, or a folder of .npy files. It holds x and y, or x_train, y_train, x_val, y_val, x_test, y_test."""
+    x: str = "x"
+    """The name of the samples (`features` also finds features_train)."""
+    y: str = "y"
+    """The name of the targets."""
+    channels: Literal["auto", "first", "last", "none"] = "auto"
+    """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
+    split_seed: int = 0
+    """Decides who is in train, val and test. Apart from --seed, so that several seeds share one test split."""
+
+
+#: include "models/" ~ cookiecutter.model ~ "/settings.py"
+
+
+#: include "tasks/" ~ cookiecutter.task ~ "/settings.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that defines an experiment; config.yaml in the run directory holds exactly this."""
+
+    name: str = "{{ cookiecutter.project_slug }}"
+    """Runs of one name share a folder and are compared side by side."""
+    runs_dir: Path = Path("runs")
+    """Where run directories go; show them all with `tensorboard --logdir runs`."""
+    epochs: int = 60
+    """At most this many passes over the training split; the learning rate falls to zero over them."""
+    batch_size: int = 64
+    """Samples per step: larger is faster per epoch, smaller takes more steps and often generalises better."""
+    lr: float = 2e-3
+    """The learning rate at the start, the first number to tune: try three times more and three times less."""
+    weight_decay: float = 0.05
+    """How strongly AdamW pulls weights towards zero; more of it against overfitting."""
+    patience: int = 20
+    """Stop after this many epochs without improvement; 0 never stops early."""
+    monitor: str = "val_loss"
+    """What is watched for the best checkpoint and for patience: val_loss, or val_ and a metric of the task."""
+    seed: int = 0
+    """Decides initial weights, order of batches and dropout: the same seed gives the same run."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1 or mps."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number format of the forward pass. `auto`: bf16 on GPUs that have it, fp32 elsewhere."""
+    deterministic: bool = False
+    """Make CUDA bit-reproducible too, for some speed. CPU training always is."""
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("weight_decay", "patience", "seed"):
+            require(0 <= getattr(self, name) < 2**63, name, getattr(self, name), "0 or more, and finite")
+        require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
+        simple_name = re.fullmatch(r"\w[\w.-]*", self.name)
+        require(simple_name is not None, "name", self.name, "letters, digits, '.', '_' and '-' only")
+
+
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise ConfigError unless a rule holds for a setting."""
+    if not holds:
+        flag = "--" + name.replace("_", "-")
+        raise ConfigError(f"{flag} is {value}", "in the settings", f"it must be {rule}")
+
+
+def to_yaml(settings: Settings) -> str:
+    """Return the settings as YAML."""
+    plain = asdict(settings, dict_factory=lambda items: {k: str(v) if isinstance(v, Path) else v for k, v in items})
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def read_flags(path: Path) -> list[str]:
+    """Read a YAML file of settings as command-line flags. Raises ConfigError if it is not one."""
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
+    if not isinstance(settings, Mapping):
+        raise ConfigError("the file holds no settings", str(path), "write lines such as `lr: 0.01`")
+    return list(to_flags(settings))
+
+
+def to_flags(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
+    """{"lr": 0.1, "data": {"path": "a.npz"}} -> --lr=0.1 --data.path=a.npz"""
+    for key, value in settings.items():
+        name = str(key).replace("_", "-")
+        if isinstance(value, Mapping):
+            yield from to_flags(value, f"{prefix}{name}.")
+        elif isinstance(value, bool):
+            yield f"--{prefix}{name}" if value else f"--{prefix}no-{name}"
+        else:
+            yield f"--{prefix}{name}={value}"

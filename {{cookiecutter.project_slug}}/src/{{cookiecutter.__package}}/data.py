@@ -1,0 +1,80 @@
+"""From arrays to tensors: the dataset that is trained on, and the statistics of its training split."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
+
+    Training calls `__getitems__` with the positions of a whole batch, so whatever you change there, training follows.
+    """
+
+    def __init__(self, x: Array, y: Tensor) -> None:
+        self.x = to_tensor(x)
+        self.y = y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return one sample (C, ...) as floats, and its target."""
+        return self.x[index].float(), self.y[index]
+
+    def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
+        return self.x[indices].float(), self.y[indices]
+
+    def to(self, device: torch.device) -> "ArrayDataset":
+        """Move the arrays to the device, where batches are then gathered."""
+        self.x, self.y = self.x.to(device), self.y.to(device)
+        return self
+
+
+def to_tensor(array: Array) -> Tensor:
+    """Return the array as a tensor, of the same dtype where torch can index and cast it."""
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "u" and size > 1:  # torch has only a few operations on these
+        array = array.astype({2: np.int32, 4: np.int64, 8: np.float64}[size])
+    if kind == "f" and size > 8:
+        array = array.astype(np.float64)
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of each channel (C, 1, ...) or feature (F,) of the training split."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def measure(cls, x: Tensor) -> "Normalisation":
+        """Measure samples (N, C, ...); a constant channel keeps a deviation of 1. Adds up in double precision."""
+        axes = [0, *range(2, x.ndim)]
+        count = x.numel() // x.shape[1]
+        parts = x.split(4096)  # so that the doubles of large arrays do not fill the memory
+        mean = torch.stack([part.double().sum(axes, keepdim=True) for part in parts]).sum(0) / count
+        squares = [(part.double() - mean).square().sum(axes, keepdim=True) for part in parts]
+        std = (torch.stack(squares).sum(0) / count).sqrt()
+        return cls(mean[0].float(), torch.where(std > 0, std, 1.0)[0].float())
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Return the samples with mean 0 and standard deviation 1."""
+        return (x - self.mean) / self.std
+
+    def to(self, device: torch.device) -> "Normalisation":
+        """Return the same statistics on the device."""
+        return Normalisation(self.mean.to(device), self.std.to(device))
+
+
+def first(dataset: ArrayDataset, count: int) -> ArrayDataset:
+    """Return the first samples only, for a trial run."""
+    return ArrayDataset(dataset.x[:count].numpy(), dataset.y[:count])

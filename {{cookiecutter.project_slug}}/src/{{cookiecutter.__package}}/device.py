@@ -1,0 +1,95 @@
+"""Where and how to compute: device, precision, seeds, random states."""
+
+import os
+import random
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import torch
+
+from .errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; never another one than was asked for.
+
+    Raises ConfigError if this machine does not have it.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")  # the name means nothing: refused below
+    count = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(device.type, 0)
+    if (device.index or 0) >= count:
+        choices = ["auto", "cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        raise ConfigError(
+            f"--device {name} is not available",
+            f"on this machine with torch {torch.__version__}",
+            f"choose one of: {', '.join(choices)}",
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the number format of the forward pass for `auto`, `fp32`, `bf16`, `fp16`."""
+    if name == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+
+
+def seed_everything(seed: int, *, deterministic: bool) -> None:
+    """Seed Python, NumPy and torch; with `deterministic`, torch refuses operations that are not reproducible."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of all random generators, as a checkpoint can hold them."""
+    numpy_state = np.random.get_state(legacy=False)
+    assert isinstance(numpy_state, dict)
+    numpy_state["state"]["key"] = torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))
+    return {
+        "python": random.getstate(),
+        "numpy": numpy_state,
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Put all random generators where `random_states` found them."""
+    numpy_state = states["numpy"]
+    key = numpy_state["state"]["key"].numpy().astype(np.uint32)
+    random.setstate(states["python"])
+    np.random.set_state({**numpy_state, "state": {**numpy_state["state"], "key": key}})
+    torch.set_rng_state(states["torch"])
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def usage(device: torch.device) -> dict[str, float]:
+    """Return the GPU's memory (GiB) and utilisation (percent) for TensorBoard; nothing on other devices.
+
+    The utilisation needs nvidia-ml-py (`pip install -e ".[gpu]"`) and is left out without it.
+    """
+    if device.type != "cuda":
+        return {}
+    numbers = {"gpu/memory": torch.cuda.max_memory_allocated(device) / 2**30}
+    with suppress(ModuleNotFoundError):
+        numbers["gpu/utilisation"] = float(torch.cuda.utilization(device))
+    return numbers

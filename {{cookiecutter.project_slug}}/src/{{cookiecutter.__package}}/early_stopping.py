@@ -1,0 +1,49 @@
+"""Early stopping: the best value so far, and how long ago that was (lesson 4 of the notes)."""
+
+import math
+from typing import Any
+
+
+class EarlyStopping:
+    """Watches one number per epoch.
+
+    An epoch improves only if it is strictly better than the best one; NaN never is. Training should stop after
+    `patience` epochs in a row without improvement; a patience of 0 never stops it.
+    """
+
+    def __init__(self, *, patience: int, maximize: bool = False) -> None:
+        self.patience = patience
+        self.maximize = maximize
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.epochs_without_improvement = 0
+
+    def update(self, value: float, epoch: int) -> bool:
+        """Record the value of an epoch and return whether it is the best so far."""
+        worst = -math.inf if self.maximize else math.inf
+        best = worst if self.best is None else self.best
+        improved = value > best if self.maximize else value < best
+        if improved:
+            self.best, self.best_epoch, self.epochs_without_improvement = value, epoch, 0
+        else:
+            self.epochs_without_improvement += 1
+        return improved
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether patience has run out."""
+        return 0 < self.patience <= self.epochs_without_improvement
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint needs; `patience` is a setting, so that a resumed run may change it."""
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "epochs_without_improvement": self.epochs_without_improvement,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.best = state["best"]
+        self.best_epoch = state["best_epoch"]
+        self.epochs_without_improvement = state["epochs_without_improvement"]

@@ -1,0 +1,50 @@
+"""The few exceptions that end a command in one sentence, each with its exit code."""
+
+
+class ExperimentError(Exception):
+    """Says what is wrong, where, and how to fix it; the command prints it and leaves with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, where: str, fix: str) -> None:
+        sentence = f"{what}; {where}; {fix}"
+        # Names come from files and from users: a control character must not reach the terminal.
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence))
+
+
+class ConfigError(ExperimentError):
+    """A setting, a config file or the command line cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(ExperimentError):
+    """The arrays cannot be used."""
+
+    exit_code = 2
+
+
+class DivergedError(ExperimentError):
+    """The loss is no longer a finite number."""
+
+    exit_code = 3
+
+
+class StorageError(ExperimentError):
+    """A file could not be written; the one before it is still whole."""
+
+    exit_code = 4
+
+
+class RefusedError(ExperimentError):
+    """Going on would damage or falsify a run: it is locked, or what is resumed does not match."""
+
+    exit_code = 5
+
+
+class Interrupted(ExperimentError):
+    """A signal asked to stop, and everything is saved; shells expect 128 + its number."""
+
+    def __init__(self, signal_number: int, what: str, where: str, fix: str) -> None:
+        super().__init__(what, where, fix)
+        self.exit_code = 128 + signal_number

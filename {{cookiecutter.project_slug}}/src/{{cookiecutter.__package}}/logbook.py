@@ -1,0 +1,79 @@
+"""What a run tells: TensorBoard, metrics.jsonl, train.log, and the terminal with its progress bar at the bottom."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Never
+
+from colorama import Fore, Style, just_fix_windows_console
+from torch.utils.tensorboard.writer import SummaryWriter
+from tqdm import tqdm
+
+
+class Logbook:
+    """Writes to a run directory; starts after `step`, and drops what an earlier start wrote beyond it.
+
+    metrics.jsonl is the authority: one line per epoch. TensorBoard gets the same numbers, each at the global step.
+    """
+
+    def __init__(self, folder: Path, *, step: int = 0) -> None:
+        just_fix_windows_console()
+        cut_back(folder / "metrics.jsonl", step)
+        self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self.log = (folder / "train.log").open("a", encoding="utf-8")
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def write(self, text: str, *, colour: str = "") -> None:
+        """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
+        self.log.write(text + "\n")
+        self.log.flush()
+        plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
+        tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
+
+    def epoch(self, line: str, numbers: Mapping[str, float], *, improved: bool) -> None:
+        """Write down an epoch: the line for people, `numbers` (among them `step`) for programs."""
+        self.write(line, colour=Fore.GREEN if improved else "")
+        self.metrics.write(json.dumps(numbers) + "\n")
+        for name, number in numbers.items():
+            if name not in ("epoch", "step", "seconds"):
+                self.writer.add_scalar(tag(name), number, global_step=int(numbers["step"]))
+        self.flush()
+
+    @contextmanager
+    def progress(self, *, total: int, done: int) -> Iterator["tqdm[Never]"]:
+        """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""
+        with tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=None, leave=False) as bar:
+            yield bar
+
+    def flush(self) -> None:
+        """Hand everything to the operating system; the trainer does so before it saves a checkpoint."""
+        self.metrics.flush()
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Write what is left and close all files; again is fine."""
+        self.writer.close()
+        self.metrics.close()
+        self.log.close()
+
+
+def tag(name: str) -> str:
+    """train_loss -> loss/train, val_accuracy -> accuracy/val: TensorBoard draws what belongs together side by side."""
+    split, _, rest = name.partition("_")
+    return f"{rest}/{split}" if split in ("train", "val") else name
+
+
+def cut_back(path: Path, step: int) -> None:
+    """Drop the lines of metrics.jsonl that lie beyond the step, or that a killed process left unfinished."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        end = 0
+        for line in file:
+            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+                break
+            end += len(line)
+        file.truncate(end)

@@ -1,0 +1,127 @@
+"""The run directory: created once, locked while it trains, and saying at all times what became of it."""
+
+import json
+import os
+import platform
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .config import Settings, to_yaml
+from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, RefusedError, StorageError
+from .storage import write_atomically
+
+
+class Run:
+    """A run directory that is locked by this process; leaving the `with` writes how it ended to status.json."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.outcome = ("finished", "all epochs done")
+        self._lock = FileLock(folder / ".lock", timeout=0)
+
+    @classmethod
+    def create(cls, settings: Settings) -> "Run":
+        """Make a directory that no other process can have: runs/<name>/<date>-<time>-<4 hex>."""
+        parent = settings.runs_dir / settings.name
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = parent / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+                try:
+                    folder.mkdir()
+                    break
+                except FileExistsError:
+                    continue
+        except OSError as error:
+            what = f"cannot create a run directory ({error.strerror})"
+            raise StorageError(what, str(parent), "choose another --runs-dir") from error
+        return cls(folder, settings)
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint, from which `--resume` continues."""
+        return self.folder / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that scored best on the validation split."""
+        return self.folder / "checkpoints" / "best.pt"
+
+    def __enter__(self) -> "Run":
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            holder = read_json(self.folder / "status.json")
+            who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+            what = f"the run is being trained by {who}"
+            raise RefusedError(what, str(self.folder), "wait for it, or start a new run") from error
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        self.write_status("running", "", None)
+        write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.write_status(*self.outcome, 0)
+        else:
+            state = {Interrupted: "interrupted", DivergedError: "diverged"}.get(type(error), "failed")
+            code = error.exit_code if isinstance(error, ExperimentError) else 1
+            self.write_status(state, str(error) or type(error).__name__, code)
+        self._lock.release()
+
+    def write_status(self, state: str, reason: str, exit_code: int | None) -> None:
+        """Say what the run is doing, or how it ended."""
+        status = {"state": state, "reason": reason, "exit_code": exit_code}
+        holder = {"pid": os.getpid(), "host": platform.node()}
+        self.write_json("status.json", {**status, **holder, "time": now()})
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a small file of the run, whole or not at all."""
+        write_atomically(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def find_run(resume: str, settings: Settings) -> Path | None:
+    """Return the directory that `--resume RUN` names, or for `auto` the newest unlocked one of that name, if any.
+
+    Raises ConfigError if RUN is not a run directory.
+    """
+    if resume != "auto":
+        folder = Path(resume)
+        if not (folder / "config.yaml").is_file():
+            what, where = "there is no run to resume", f"at {folder}, seen from {Path.cwd()}"
+            raise ConfigError(what, where, "give a directory such as runs/<name>/<date>-<time>-<hex>, or auto")
+        return folder
+    for config in sorted((settings.runs_dir / settings.name).glob("*/config.yaml"), reverse=True):
+        try:
+            with FileLock(config.parent / ".lock", timeout=0):
+                return config.parent
+        except Timeout:
+            continue
+    return None
+
+
+def is_done(folder: Path) -> bool:
+    """Return whether the run has ended as it should."""
+    return read_json(folder / "status.json").get("state") in ("finished", "stopped_early")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a file of the run, empty if it is not there."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
+
+
+def now() -> str:
+    """Return the time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,26 @@
+"""Signals become a request to stop, which the trainer reads between two steps."""
+
+import os
+import signal
+from types import FrameType
+
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+
+
+class StopRequest:
+    """Holds the number of the first signal that asked to stop; a second signal leaves at once."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+
+    def listen(self) -> None:
+        """Answer SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (clusters send it before the time is up)."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.signal_number = number
+        for each in STOP_SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        # Not print: the signal may have interrupted one.
+        os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")

@@ -1,0 +1,43 @@
+"""Files that are either whole or not there, whenever the process dies."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from .errors import StorageError
+
+
+def write_atomically(path: Path, data: bytes, verify: Callable[[Path], None] | None = None) -> None:
+    """Replace `path` by `data`: written beside it, flushed to the disk, verified, then renamed.
+
+    Raises StorageError if that fails; what was at `path` before is then still there.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if verify:
+            verify(temporary)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write {len(data):,} bytes ({error.strerror or error})",
+            str(path),
+            "free some disk space or choose another --runs-dir, then continue with --resume",
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that a renamed file keeps its new name after a power cut (POSIX)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,201 @@
+"""The training loop. Nothing here knows which model or which task is trained, nor how a step is taken."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from .batches import Batches
+from .checkpoint import load_checkpoint, save_checkpoint
+from .device import random_states, restore_random_states, usage
+from .early_stopping import EarlyStopping
+from .errors import DivergedError, Interrupted
+from .logbook import Logbook
+from .run import Run
+from .signals import StopRequest
+from .step import Step
+
+
+class Trainer:
+    """Trains until the epochs are done, patience runs out, or a signal asks to stop.
+
+    Its TensorBoard writer is closed on every way out: at the end of a `with`, by `close()`, by `__del__` (lesson 5 of
+    the notes). A checkpoint holds all that decides the rest of the run: a resumed run ends with the same bits.
+    """
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        schedule: Callable[[int], float],
+        train_batches: Batches,
+        val_batches: Batches,
+        early_stopping: EarlyStopping,
+        logbook: Logbook,
+        run: Run,
+        stop: StopRequest,
+        epochs: int,
+        monitor: str = "val_loss",
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        self.logbook = logbook  # first: whatever fails below, __del__ finds it
+        self.step = step
+        self.schedule = schedule  # epochs done -> learning rate
+        self.train_batches = train_batches
+        self.val_batches = val_batches
+        self.early_stopping = early_stopping
+        self.run = run
+        self.stop = stop
+        self.epochs = epochs
+        self.monitor = monitor
+        self.context = context or {}  # goes into every checkpoint: what a prediction needs besides the model
+        self.epoch = 0  # epochs that are done
+        self.batch = 0  # batches that are done in the running epoch
+        self.global_step = 0
+        self.losses = torch.zeros(len(train_batches), device=step.device)  # of the running epoch
+
+    def fit(self) -> tuple[str, str]:
+        """Train, and return the state that the run ends in and the reason. Raises DivergedError, Interrupted."""
+        steps = self.epochs * len(self.train_batches)
+        with self.logbook.progress(total=steps, done=self.global_step) as self.bar:
+            while self.epoch < self.epochs and not self.early_stopping.should_stop:
+                started, first_batch = time.perf_counter(), self.batch
+                train_loss = self.train_epoch()
+                seconds = time.perf_counter() - started
+                samples = sum(self.train_batches.sizes[first_batch:])
+                validation = self.validate(self.val_batches)
+                self.finish_epoch(
+                    {
+                        "epoch": self.epoch + 1,
+                        "step": self.global_step,
+                        "train_loss": train_loss,
+                        **{f"val_{name}": number for name, number in validation.items()},
+                        "learning_rate": self.schedule(self.epoch),
+                        "seconds": seconds,
+                        "samples_per_second": samples / seconds,
+                    }
+                )
+        if self.early_stopping.should_stop:
+            return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
+        return "finished", f"{self.epochs} epochs"
+
+    def train_epoch(self) -> float:
+        """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
+        self.step.model.train()
+        self.step.set_learning_rate(self.schedule(self.epoch))
+        for x, y in self.train_batches.epoch(self.epoch, start=self.batch):
+            self.losses[self.batch] = self.step(x, y)  # stays on the device: no step waits for it
+            self.batch += 1
+            self.global_step += 1
+            self.bar.update()
+            self.leave_if_asked()
+        losses = self.finite_losses()
+        sizes = torch.tensor(self.train_batches.sizes)
+        return float((losses * sizes).sum() / sizes.sum())
+
+    @torch.inference_mode()
+    def validate(self, batches: Batches) -> dict[str, float]:
+        """Return loss and metrics over all batches of a split, each sample weighing the same."""
+        self.step.model.eval()
+        metrics = self.step.task.metrics(self.step.device)
+        total = torch.zeros((), device=self.step.device)
+        for x, y in batches.epoch():
+            output = self.step.forward(x)
+            total += self.step.task.loss(output, y) * len(x)
+            metrics.update(output, y)
+            self.leave_if_asked()
+        return {"loss": total.item() / len(batches.dataset), **metrics.compute()}
+
+    def finish_epoch(self, numbers: dict[str, float]) -> None:
+        """Log the epoch, then save it; a run that is killed in between repeats the epoch."""
+        self.epoch += 1
+        self.batch = 0
+        improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
+        self.logbook.epoch(self.line(numbers), {**numbers, **usage(self.step.device)}, improved=improved)
+        if improved:
+            save_checkpoint(self.run.best, self.state_dict())
+        save_checkpoint(self.run.last, self.state_dict())
+
+    def line(self, numbers: dict[str, float]) -> str:
+        """Return what people see of an epoch."""
+        stopping, merit = self.early_stopping, f"val_{self.step.task.figure_of_merit}"
+        best = "none" if stopping.best is None else f"{stopping.best:.4f}"
+        return (
+            f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}"
+            f"  train_loss {numbers['train_loss']:.4f}  val_loss {numbers['val_loss']:.4f}"
+            f"  {merit} {numbers[merit]:.4f}  best {best}"
+            f"  patience {stopping.epochs_without_improvement}/{stopping.patience}"
+            f"  {numbers['samples_per_second']:,.0f} samples/s"
+        )
+
+    def finite_losses(self) -> torch.Tensor:
+        """Return the losses of this epoch so far (batches,). Raises DivergedError at the first NaN or infinity."""
+        losses = self.losses[: self.batch].cpu()
+        wrong = (~losses.isfinite()).nonzero()
+        if len(wrong):
+            batch = int(wrong[0])
+            step = self.global_step - self.batch + batch + 1
+            raise DivergedError(
+                f"the loss is {losses[batch].item()}",
+                f"at step {step}, batch {batch + 1} of epoch {self.epoch + 1}",
+                f"try a smaller --lr; {self.run.last} still holds the epoch before",
+            )
+        return losses
+
+    def leave_if_asked(self) -> None:
+        """Save and raise Interrupted if a signal has come."""
+        if self.stop.signal_number is not None:
+            self.finite_losses()
+            self.logbook.flush()
+            save_checkpoint(self.run.last, self.state_dict())
+            raise Interrupted(
+                self.stop.signal_number,
+                f"stopped by signal {self.stop.signal_number}, with everything saved",
+                f"after step {self.global_step}",
+                f"continue with --resume {self.run.folder}",
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state at this step boundary."""
+        return {
+            **self.step.state_dict(),
+            "early_stopping": self.early_stopping.state_dict(),
+            "progress": {"epoch": self.epoch, "batch": self.batch, "step": self.global_step},
+            "losses": self.losses,
+            "random": random_states(),
+            **self.context,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        self.step.load_state_dict(state)
+        self.early_stopping.load_state_dict(state["early_stopping"])
+        self.epoch, self.batch, self.global_step = (state["progress"][k] for k in ("epoch", "batch", "step"))
+        self.losses.copy_(state["losses"])
+        restore_random_states(state["random"])
+
+    def evaluate(self, batches: Batches) -> dict[str, float]:
+        """Return samples, loss and metrics of the best checkpoint on a split."""
+        self.step.model.load_state_dict(load_checkpoint(self.run.best)["model"])
+        return {"samples": len(batches.dataset), **self.validate(batches)}
+
+    def close(self) -> None:
+        """Close the TensorBoard writer and the log files."""
+        self.logbook.close()
+
+    def __enter__(self) -> "Trainer":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "logbook"):
+            self.close()
