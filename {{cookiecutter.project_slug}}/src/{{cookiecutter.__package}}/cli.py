@@ -106,13 +106,13 @@ def train(command: Train, flags: list[str]) -> None:
 
 def refuse_changes(saved: Settings, wanted: Settings, folder: Path) -> None:
     """Raise RefusedError if a resumed run would go on with other settings than it began with."""
-    before, after = (dict(flag.split("=", 1) for flag in to_flags(asdict(s)) if "=" in flag) for s in (saved, wanted))
-    changes = [f"{flag} was {before[flag]}, not {after[flag]}" for flag in before if before[flag] != after[flag]]
-    changes = [change for change in changes if change.split()[0] not in MAY_CHANGE]
-    if saved.deterministic != wanted.deterministic:
-        changes.append("--deterministic has changed")
-    if changes:
-        raise RefusedError(", ".join(changes), f"in {folder}", "resume without these flags, or start a new run")
+    before, after = set(to_flags(asdict(saved))), set(to_flags(asdict(wanted)))
+    began, asked = (
+        sorted(flag for flag in a - b if not flag.startswith(MAY_CHANGE)) for a, b in ((before, after), (after, before))
+    )
+    if asked:
+        what = f"the run began with {' '.join(began)}, not {' '.join(asked)}"
+        raise RefusedError(what, str(folder), "resume without these flags, or start a new run")
 
 
 def flags_of(path: Path) -> list[str]:
@@ -138,10 +138,10 @@ def parse(arguments: list[str], *, where: str = "on the command line") -> Train 
     except SystemExit as leaving:
         if not leaving.code:
             raise
-        # tyro draws a box: the first paragraph says what is wrong, a later one may name the nearest flag.
+        # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
         rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1]]
-        what = " ".join(itertools.takewhile(lambda row: row and not row.startswith("─"), rows))
-        after = itertools.dropwhile(lambda row: row != "Perhaps you meant:", rows)
-        guess = next((row.split()[0] for row in after if row.startswith("--")), None)
-        fix = f"perhaps you meant {guess}" if guess else f"see {PROGRAM} --help"
-        raise ConfigError(what.rstrip("."), where, fix) from None
+        paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
+        what = " ".join(paragraphs[0]).rstrip(".")
+        flags = [row.split()[0] for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
+        fix = f"perhaps you meant {flags[0]}" if "Perhaps you meant:" in rows else f"see {PROGRAM} --help"
+        raise ConfigError(what, where, fix) from None

@@ -77,7 +77,7 @@ class Settings:
             require(0 <= getattr(self, name) < 2**63, name, getattr(self, name), "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         simple_name = re.fullmatch(r"\w[\w.-]*", self.name)
-        require(simple_name is not None, "name", self.name, "letters, digits, '.', '_' and '-' only")
+        require(simple_name is not None, "name", self.name, "made of letters, digits, '.', '_' and '-'")
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:

@@ -73,8 +73,3 @@ class Normalisation:
     def to(self, device: torch.device) -> "Normalisation":
         """Return the same statistics on the device."""
         return Normalisation(self.mean.to(device), self.std.to(device))
-
-
-def first(dataset: ArrayDataset, count: int) -> ArrayDataset:
-    """Return the first samples only, for a trial run."""
-    return ArrayDataset(dataset.x[:count].numpy(), dataset.y[:count])

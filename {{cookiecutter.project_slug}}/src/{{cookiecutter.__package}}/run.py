@@ -6,7 +6,6 @@ import platform
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -66,12 +65,7 @@ class Run:
         write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             self.write_status(*self.outcome, 0)
         else:

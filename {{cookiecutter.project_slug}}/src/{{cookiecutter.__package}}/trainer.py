@@ -1,8 +1,8 @@
 """The training loop. Nothing here knows which model or which task is trained, nor how a step is taken."""
 
+import signal
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -152,7 +152,7 @@ class Trainer:
             save_checkpoint(self.run.last, self.state_dict())
             raise Interrupted(
                 self.stop.signal_number,
-                f"stopped by signal {self.stop.signal_number}, with everything saved",
+                f"stopped by {signal.Signals(self.stop.signal_number).name}, with everything saved",
                 f"after step {self.global_step}",
                 f"continue with --resume {self.run.folder}",
             )
@@ -188,12 +188,7 @@ class Trainer:
     def __enter__(self) -> "Trainer":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __del__(self) -> None:

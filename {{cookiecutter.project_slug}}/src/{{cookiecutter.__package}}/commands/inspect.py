@@ -21,7 +21,7 @@ def run(settings: Settings) -> None:
     for name, split in splits.items():
         print(f"  {name:<12} {len(split):,} samples of shape {split.x.shape[1:]}, channels first")
 
-    experiment = Experiment.compose(settings)
+    experiment = Experiment(settings)
     print(f"  to learn     {experiment.task.describe()}")
     for name in splits:
         counts = np.bincount(experiment.splits[name].y)

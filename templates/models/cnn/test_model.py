@@ -1,0 +1,61 @@
+"""The network takes signals, images and volumes of any size (lessons 7 and 10 of the notes)."""
+
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.config import ModelSettings
+from {{ cookiecutter.__package }}.errors import ConfigError
+from {{ cookiecutter.__package }}.model import build_model
+
+DEFAULTS = ModelSettings()
+
+
+def build(shape: tuple[int, ...], settings: ModelSettings = DEFAULTS) -> torch.nn.Module:
+    return build_model(shape, 7, **asdict(settings))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("shape", [(2, 16), (3, 33), (1, 8, 8), (3, 28, 28), (1, 9, 13), (2, 4, 6, 8)])
+def test_a_batch_of_any_shape_gives_one_row_per_sample(shape: tuple[int, ...], batch: int) -> None:
+    assert build(shape)(torch.randn(batch, *shape)).shape == (batch, 7)
+
+
+@pytest.mark.parametrize(
+    ("shape", "in_size"), [((1, 8, 8), 256), ((3, 32, 32), 4096), ((1, 9, 13), 384), ((2, 17), 256)]
+)
+def test_in_size_is_measured(shape: tuple[int, ...], in_size: int) -> None:
+    assert build(shape).linear[0].in_features == in_size
+
+
+def test_the_right_in_size_may_be_given() -> None:
+    assert build((1, 8, 8), replace(DEFAULTS, in_size=256)).linear[0].in_features == 256
+
+
+def test_a_wrong_in_size_is_refused_with_both_numbers() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build((1, 8, 8), replace(DEFAULTS, in_size=100))
+    assert str(caught.value) == (
+        "--model.in-size is 100 but must be 256; in build_model, where a sample (1, 8, 8) becomes (64, 2, 2); "
+        "leave it out to have it measured"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ((13,), r"a cnn needs samples of shape .*, not \(13,\); .*; say where the channels are"),
+        ((1, 3, 28), r"\(1, 3, 28\) are too small to be halved --model.depth=2 times; .*; a side needs .* 4 positions"),
+    ],
+)
+def test_a_sample_that_it_cannot_take_gets_one_sentence(shape: tuple[int, ...], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        build(shape)
+
+
+def test_settings_change_the_network() -> None:
+    assert build((1, 8, 8), replace(DEFAULTS, width=8)).stages[0].out_channels == 8
+    assert len(build((1, 8, 8), replace(DEFAULTS, depth=3)).stages) == 3 * 7
+    assert build((1, 8, 8), replace(DEFAULTS, hidden_size=16)).output.in_features == 16
+    assert build((1, 8, 8), replace(DEFAULTS, dropout=0.7)).linear[2].p == 0.7

@@ -1,0 +1,46 @@
+"""The network takes samples of any shape (lessons 7 and 10 of the notes)."""
+
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.config import ModelSettings
+from {{ cookiecutter.__package }}.errors import ConfigError
+from {{ cookiecutter.__package }}.model import build_model
+
+DEFAULTS = ModelSettings()
+
+
+def build(shape: tuple[int, ...], settings: ModelSettings = DEFAULTS) -> torch.nn.Module:
+    return build_model(shape, 7, **asdict(settings))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("shape", [(13,), (3, 33), (1, 8, 8), (3, 28, 28), (2, 4, 6, 8)])
+def test_a_batch_of_any_shape_gives_one_row_per_sample(shape: tuple[int, ...], batch: int) -> None:
+    assert build(shape)(torch.randn(batch, *shape)).shape == (batch, 7)
+
+
+@pytest.mark.parametrize(("shape", "in_size"), [((13,), 13), ((1, 8, 8), 64), ((3, 9, 13), 351)])
+def test_in_size_is_counted(shape: tuple[int, ...], in_size: int) -> None:
+    assert build(shape).hidden[0].in_features == in_size
+
+
+def test_the_right_in_size_may_be_given() -> None:
+    assert build((1, 8, 8), replace(DEFAULTS, in_size=64)).hidden[0].in_features == 64
+
+
+def test_a_wrong_in_size_is_refused_with_both_numbers() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build((1, 8, 8), replace(DEFAULTS, in_size=100))
+    assert str(caught.value) == (
+        "--model.in-size is 100 but must be 64; in build_model, where a sample (1, 8, 8) is flattened; "
+        "leave it out to have it counted"
+    )
+
+
+def test_settings_change_the_network() -> None:
+    assert build((5,), replace(DEFAULTS, width=9)).output.in_features == 9
+    assert len(build((5,), replace(DEFAULTS, depth=0)).hidden) == 0
+    assert build((5,), replace(DEFAULTS, dropout=0.7)).hidden[2].p == 0.7

@@ -1,0 +1,71 @@
+"""A checkpoint is whole or not there, and a damaged one is never loaded."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
+
+STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"epoch": 3}, "names": ["a", 1]}
+
+
+def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last.pt", STATE)
+    state = load_checkpoint(tmp_path / "last.pt")
+    assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
+    assert state["progress"] == {"epoch": 3} and state["names"] == ["a", 1]
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_two_saves_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.pt", "b.pt"):
+        save_checkpoint(tmp_path / name, STATE)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_a_flipped_bit_is_found(tmp_path: Path, position: float) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, STATE)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\x00\x00\x80\x3f") + int(position * 3000)] ^= 4  # within the weights
+    path.write_bytes(data)
+    with pytest.raises(RefusedError, match=r"the checkpoint cannot be read .*last.pt; put back a whole copy"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_a_truncated_or_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    save_checkpoint(tmp_path / "last.pt", STATE)
+    whole = (tmp_path / "last.pt").read_bytes()
+    (tmp_path / "last.pt").write_bytes(content or whole[: len(whole) // 2])
+    with pytest.raises(RefusedError, match="cannot be read"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+def test_a_pickle_is_never_run(tmp_path: Path) -> None:
+    class Canary:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "canary",))  # type: ignore[return-value]
+
+    torch.save({"model": Canary()}, tmp_path / "last.pt")
+    with pytest.raises(RefusedError, match="cannot be read"):
+        load_checkpoint(tmp_path / "last.pt")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_what_stood_there_survives_a_failed_save(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
+    save_checkpoint(tmp_path / "last.pt", STATE)
+    before = (tmp_path / "last.pt").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+        with pytest.raises(StorageError, match=r"cannot write .* bytes \(File too large\); .*last.pt; free some"):
+            save_checkpoint(tmp_path / "last.pt", STATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]

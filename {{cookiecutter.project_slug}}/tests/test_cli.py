@@ -1,0 +1,62 @@
+"""The command line answers at once: help, and one sentence for every mistake."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__package }}.cli import main, parse
+from {{ cookiecutter.__package }}.config import read_flags
+
+from .conftest import PROJECT
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "sentence"),
+    [
+        ("", 2, "Expected one of {train, inspect}; on the command line"),
+        ("trian", 2, "Unrecognized options: trian"),
+        ("train --lrr 1", 2, "Unrecognized options: --lrr, 1; on the command line; perhaps you meant --lr"),
+        ("train --lr fast", 2, "Error parsing --lr: could not convert string to float: 'fast'"),
+        ("train --precision fp64", 2, "invalid choice 'fp64' for argument '--precision'"),
+        ("train --resume runs/nowhere", 2, "there is no run to resume; at runs/nowhere"),
+        ("train --resume auto --fast-dev-run", 2, "--resume and --fast-dev-run exclude each other"),
+        ("train --config nowhere.yaml", 2, "cannot read the settings"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(
+    command: str, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command.split()) == code
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {sentence}")
+
+
+def test_a_mistake_in_a_config_file_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.yaml").write_text("lr: 0.1\nepoch: 3\n")
+    assert main(["train", "--config", str(tmp_path / "my.yaml")]) == 2
+    error = capsys.readouterr().err
+    assert "--epoch" in error and f"in {tmp_path / 'my.yaml'}; perhaps you meant --epochs" in error
+
+
+def test_a_config_file_gives_settings_and_flags_have_the_last_word(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("lr: 1e-3\nepochs: 7\ndata:\n  split_seed: 4\n")
+    settings = parse(["train", *read_flags(tmp_path / "my.yaml"), "--epochs=9"]).settings
+    assert (settings.lr, settings.epochs, settings.data.split_seed) == (0.001, 9, 4)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = """
+import sys
+from {{ cookiecutter.__package }}.cli import main
+try:
+    main(["train", "--help"])
+finally:
+    print("torch" in sys.modules)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout
+    assert output.splitlines()[-1] == "False"
+    for flag in ("--epochs", "--resume", "--config", "--fast-dev-run", "--data.path", "--model.in-size", "--task."):
+        assert flag in output

@@ -1,0 +1,163 @@
+"""The real commands, from end to end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from .conftest import PROJECT, Command
+
+FILES = {
+    ".lock", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "config.yaml", "evaluation.json",
+    "metrics.jsonl", "status.json", "train.log",
+}  # fmt: skip
+
+
+def newest(folder: Path) -> Path:
+    return max((folder / "runs").glob("*/*"))
+
+
+def test_train_leaves_a_complete_run(start: Command, tmp_path: Path) -> None:
+    process = start("train", "--epochs=2")
+    output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    run = newest(tmp_path)
+    files = {str(file.relative_to(run)) for file in run.rglob("*") if file.is_file()}
+    events = {name for name in files if name.startswith("events.out.tfevents")}
+    assert files - events == FILES and len(events) == 1
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2] and [line["step"] for line in lines] == [2, 4]
+    assert lines[0].keys() >= {"train_loss", "val_loss", "learning_rate", "seconds", "samples_per_second"}
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert evaluation["split"] == "test" and evaluation["samples"] == 27 and evaluation["loss"] > 0
+    capsule = json.loads((run / "capsule.json").read_text())
+    assert capsule["exact"] and len(capsule["data_sha256"]) == 64 and capsule["versions"]["torch"] == torch.__version__
+    # Without a terminal there are plain lines only: no bar, no colours.
+    assert "\r" not in output and "\x1b" not in output
+    assert re.search(
+        r"^epoch 2/2  train_loss \d\.\d{4}  val_loss \d\.\d{4}  val_\w+ -?\d+\.\d{4}  best \d\.\d{4}  patience \d/20"
+        r"  [\d,]+ samples/s$",
+        output,
+        re.MULTILINE,
+    )
+
+
+def test_fast_dev_run_tries_every_phase_and_leaves_nothing_behind(start: Command, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    process = start("train", "--fast-dev-run", "--batch-size=16")
+    output, _ = process.communicate()
+    assert process.returncode == 0 and set(tmp_path.rglob("*")) == before
+    for part in ("16 train, 16 val, 16 test", "epoch 1/1", "test ", "every phase works on one batch"):
+        assert part in output
+
+
+def test_inspect_shows_what_training_would_use(start: Command) -> None:
+    output, errors = start("inspect").communicate()
+    assert errors == ""
+    for part in ("(180, 1, 8, 8)", "126 samples of shape (1, 8, 8)", "Linear(in_features="):
+        assert part in output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 138)])
+def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
+    start: Command, tmp_path: Path, name: str, code: int
+) -> None:
+    flags = ("--epochs=40", "--patience=0")
+    process = start("train", *flags)
+    assert process.stdout
+    while not process.stdout.readline().startswith("epoch  3/40"):
+        pass
+    process.send_signal(getattr(signal, name))
+    _, errors = process.communicate()
+    assert process.returncode == code
+    assert errors.splitlines()[-1].startswith(f"error: stopped by {name}, with everything saved; after step ")
+    interrupted = newest(tmp_path)
+    assert json.loads((interrupted / "status.json").read_text())["state"] == "interrupted"
+
+    resumed = start("train", "--resume=auto", *flags)
+    resumed.communicate()
+    whole = start("train", *flags, "--name=whole")
+    whole.communicate()
+    assert resumed.returncode == whole.returncode == 0
+    (reference,) = (tmp_path / "runs" / "whole").iterdir()
+    for name in ("last.pt", "best.pt"):
+        a, b = (torch.load(run / "checkpoints" / name, weights_only=True) for run in (interrupted, reference))
+        assert all(torch.equal(a["model"][key], b["model"][key]) for key in b["model"])
+    assert exact_lines(interrupted) == exact_lines(reference)
+    assert (interrupted / "evaluation.json").read_text() == (reference / "evaluation.json").read_text()
+
+
+def exact_lines(run: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: line[key] for key in line if key not in ("seconds", "samples_per_second")} for line in lines]
+
+
+def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path) -> None:
+    assert start("train", "--epochs=1", "--lr=0.01").wait() == 0
+    run = newest(tmp_path)
+
+    changed = start("train", f"--resume={run}", "--lr=0.5")
+    assert changed.wait() == 5
+    assert changed.stderr and changed.stderr.read().splitlines()[-1].startswith(
+        "error: the run began with --lr=0.01, not --lr=0.5;"
+    )
+
+    again = start("train", f"--resume={run}")
+    assert again.wait() == 0 and again.stdout and again.stdout.read().startswith("already finished")
+
+    longer = start("train", f"--resume={run}", "--epochs=2")
+    output, _ = longer.communicate()
+    assert longer.returncode == 0 and "epoch 2/2" in output and "resumed after step 2" in output
+    assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
+
+
+def test_changed_data_is_refused_on_resume(start: Command, tmp_path: Path, digits: Path) -> None:
+    assert start("train", "--epochs=1").wait() == 0
+    with np.load(digits) as arrays:
+        changed = {name: arrays[name] for name in arrays.files}
+    changed["x"][0, 0, 0, 0] += 1
+    np.savez(digits, **changed)
+    process = start("train", "--resume=auto", "--epochs=2")
+    _, errors = process.communicate()
+    assert process.returncode == 5 and errors.splitlines()[-1].startswith("error: the data has changed")
+
+
+@pytest.mark.parametrize("flags", [("--data.path=nowhere.npz",), ("--monitor=val_nothing",), ("--model.in-size=1",)])
+def test_a_wrong_input_leaves_no_run_directory(start: Command, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    process = start("train", *flags)
+    _, errors = process.communicate()
+    assert process.returncode == 2 and not (tmp_path / "runs").exists()
+    assert len(errors.splitlines()) == 1 and errors.startswith("error: ") and errors.count("; ") >= 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "fp16"])
+def test_training_on_cuda(start: Command, tmp_path: Path, precision: str) -> None:
+    process = start("train", "--epochs=2", "--device=cuda", f"--precision={precision}")
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "cuda" in output and json.loads((newest(tmp_path) / "evaluation.json").read_text())["loss"] > 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script")
+@pytest.mark.parametrize("tools", [("gpustat",), ("watch", "nvidia-smi"), ()])
+def test_the_gpu_script_takes_what_there_is(tmp_path: Path, tools: tuple[str, ...]) -> None:
+    """With gpustat, without it, without a GPU (lesson 11 of the notes). The tools here say how they were called."""
+    for tool in tools:
+        (tmp_path / tool).write_text(f'#!/bin/sh\necho {tool} "$@"\n')
+        (tmp_path / tool).chmod(0o755)
+    script = ["/bin/sh", str(PROJECT / "scripts" / "gpustat.sh")]
+    result = subprocess.run(script, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    if not tools:
+        assert result.returncode == 2 and result.stderr.startswith("error: ") and "htop" in result.stderr
+    else:
+        expected = {"gpustat": "gpustat -cp --watch\n", "watch": "watch -n0.1 nvidia-smi\n"}[tools[0]]
+        assert (result.returncode, result.stdout) == (0, expected)

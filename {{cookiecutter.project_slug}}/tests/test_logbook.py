@@ -1,0 +1,61 @@
+"""A run tells the same to people, to programs and to TensorBoard (lessons 6 and 8 of the notes)."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from {{ cookiecutter.__package }}.logbook import Logbook, cut_back, tag
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(folder)).Reload()
+    return {name: [(e.step, round(e.value, 5)) for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def numbers(epoch: int) -> dict[str, float]:
+    return {"epoch": epoch, "step": epoch * 10, "train_loss": 1 / epoch, "val_accuracy": 0.5, "seconds": 3.0}
+
+
+def test_an_epoch_reaches_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logbook = Logbook(tmp_path)
+    logbook.epoch("epoch 1", numbers(1), improved=True)
+    logbook.epoch("epoch 2", numbers(2), improved=False)
+    logbook.close()
+    logbook.close()  # again is fine
+    assert scalars(tmp_path) == {"loss/train": [(10, 1.0), (20, 0.5)], "accuracy/val": [(10, 0.5), (20, 0.5)]}
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [numbers(1), numbers(2)]
+    assert (tmp_path / "train.log").read_text() == "epoch 1\nepoch 2\n"
+    assert capsys.readouterr().out == "epoch 1\nepoch 2\n"  # no colours, no bar: this is no terminal
+
+
+def test_a_resumed_run_drops_what_lies_beyond_its_checkpoint(tmp_path: Path) -> None:
+    first = Logbook(tmp_path)
+    for epoch in (1, 2, 3):
+        first.epoch(f"epoch {epoch}", numbers(epoch), improved=False)
+    first.close()
+    resumed = Logbook(tmp_path, step=20)
+    resumed.epoch("epoch 3 again", numbers(3) | {"train_loss": 9.0}, improved=False)
+    resumed.close()
+    assert scalars(tmp_path)["loss/train"] == [(10, 1.0), (20, 0.5), (30, 9.0)]
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
+
+
+def test_an_unfinished_line_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 10}\n{"step": 2')
+    cut_back(path, 50)
+    assert path.read_text() == '{"step": 10}\n'
+
+
+def test_tags_put_together_what_belongs_together() -> None:
+    assert [tag(name) for name in ("train_loss", "val_loss", "val_macro_f1", "learning_rate", "gpu/memory")] == [
+        "loss/train",
+        "loss/val",
+        "macro_f1/val",
+        "learning_rate",
+        "gpu/memory",
+    ]

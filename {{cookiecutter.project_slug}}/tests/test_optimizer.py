@@ -1,0 +1,49 @@
+"""The optimizer decays what should be decayed; the schedule is a function of the epoch."""
+
+import pytest
+import torch
+from torch import nn
+
+from {{ cookiecutter.__package }}.optimizer import build_optimizer, build_schedule
+
+
+def test_biases_and_norms_are_not_decayed() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    decayed, spared = build_optimizer(model, lr=0.1, weight_decay=0.05).param_groups
+    assert {p.ndim for p in decayed["params"]} == {2, 4} and decayed["weight_decay"] == 0.05
+    assert {p.ndim for p in spared["params"]} == {1} and spared["weight_decay"] == 0
+
+
+def test_the_learning_rate_falls_from_lr_to_almost_nothing() -> None:
+    schedule = build_schedule(lr=0.1, epochs=10)
+    rates = [schedule(epoch) for epoch in range(10)]
+    assert rates[0] == 0.1 and rates[5] == pytest.approx(0.05)
+    assert rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.01
+
+
+def test_channels_last_moments_survive_a_checkpoint(tmp_path) -> None:
+    """Fused AdamW ignores strides on the CPU: moments in another layout than their weights go silently wrong."""
+    from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+
+    def build() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        model = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+        return model, build_optimizer(model, lr=0.1, weight_decay=0.0)
+
+    def learn(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
+        x = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+
+    model, optimizer = build()
+    learn(model, optimizer, 1)
+    save_checkpoint(tmp_path / "last.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    learn(model, optimizer, 2)
+
+    resumed, resumed_optimizer = build()
+    state = load_checkpoint(tmp_path / "last.pt")
+    resumed.load_state_dict(state["model"])
+    resumed_optimizer.load_state_dict(state["optimizer"])
+    learn(resumed, resumed_optimizer, 2)
+    assert torch.equal(resumed.weight, model.weight)

@@ -1,0 +1,74 @@
+"""Run directories are never shared, and always say what became of them."""
+
+import json
+import signal
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError
+from {{ cookiecutter.__package }}.run import Run, find_run, is_done, read_json
+
+
+def test_runs_of_the_same_second_have_directories_of_their_own(settings: Settings) -> None:
+    folders = {Run.create(settings).folder for _ in range(50)}
+    assert len(folders) == 50 and {folder.parent for folder in folders} == {settings.runs_dir / settings.name}
+
+
+def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:
+    run = Run.create(settings)
+    with run, pytest.raises(RefusedError, match=r"the run is being trained by process \d+ on .*; wait for it"):
+        Run(run.folder, settings).__enter__()
+    with Run(run.folder, settings):
+        assert read_json(run.folder / "status.json")["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "code"),
+    [
+        (None, "finished", 0),
+        (Interrupted(signal.SIGTERM, "what", "where", "fix"), "interrupted", 143),
+        (DivergedError("what", "where", "fix"), "diverged", 3),
+        (StorageError("what", "where", "fix"), "failed", 4),
+        (ValueError("a bug"), "failed", 1),
+    ],
+)
+def test_the_status_says_how_it_ended(settings: Settings, error: Exception | None, state: str, code: int) -> None:
+    run = Run.create(settings)
+    with suppress(Exception), run:
+        if error:
+            raise error
+    status = json.loads((run.folder / "status.json").read_text())
+    assert (status["state"], status["exit_code"]) == (state, code)
+    assert is_done(run.folder) == (error is None)
+
+
+def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> None:
+    assert find_run("auto", settings) is None
+    folders = [settings.runs_dir / settings.name / f"20260101-00000{i}-abcd" for i in range(3)]
+    runs = []
+    for folder in folders:
+        folder.mkdir(parents=True)
+        runs.append(Run(folder, settings))
+        with runs[-1]:
+            pass
+    (settings.runs_dir / settings.name / "20260101-000009-abcd").mkdir()  # killed before it began
+    assert find_run("auto", settings) == folders[2]
+    with runs[2]:
+        assert find_run("auto", settings) == folders[1]
+    assert find_run("auto", replace(settings, name="other")) is None
+    assert find_run(str(folders[0]), settings) == folders[0]
+
+
+def test_a_run_that_is_not_there_is_refused(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="there is no run to resume; at nowhere"):
+        find_run("nowhere", settings)
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot create a run directory"):
+        Run.create(replace(settings, runs_dir=tmp_path / "file"))

@@ -1,0 +1,64 @@
+"""One step learns, in every precision, and continues exactly from a checkpoint."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.experiment import Experiment
+from {{ cookiecutter.__package }}.optimizer import build_optimizer
+from {{ cookiecutter.__package }}.step import Step
+
+CPU = torch.device("cpu")
+
+
+def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[Step, torch.Tensor, torch.Tensor]:
+    experiment = Experiment(settings)
+    optimizer = build_optimizer(experiment.model, lr=settings.lr, weight_decay=0.0)
+    step = Step(experiment.model, experiment.task, optimizer, device=CPU, precision=precision)
+    return step, *next(experiment.batches("train").epoch())
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
+def test_steps_on_one_batch_lower_its_loss(settings: Settings, precision: torch.dtype) -> None:
+    step, x, y = build(settings, precision)
+    losses = [step(x, y).item() for _ in range(20)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert next(step.model.parameters()).dtype == torch.float32
+
+
+def test_the_loss_stays_on_the_device_without_its_graph(settings: Settings) -> None:
+    step, x, y = build(settings)
+    loss = step(x, y)
+    assert loss.shape == () and not loss.requires_grad and loss.device == CPU
+
+
+def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tmp_path) -> None:
+    step, x, y = build(settings)
+    step(x, y)
+    save_checkpoint(tmp_path / "last.pt", step.state_dict())
+    torch.manual_seed(5)
+    step(x, y)
+
+    resumed, x, y = build(settings)
+    resumed.load_state_dict(load_checkpoint(tmp_path / "last.pt"))
+    torch.manual_seed(5)
+    resumed(x, y)
+    for name, weight in step.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+
+
+def test_the_learning_rate_reaches_the_optimizer(settings: Settings) -> None:
+    step, _, _ = build(settings)
+    step.set_learning_rate(0.25)
+    assert [group["lr"] for group in step.optimizer.param_groups] == [0.25, 0.25]
+
+
+def test_every_setting_of_the_model_is_an_argument_of_build_model(settings: Settings) -> None:
+    from inspect import signature
+
+    from {{ cookiecutter.__package }}.model import build_model
+
+    assert set(asdict(settings.model)) == set(signature(build_model).parameters) - {"sample_shape", "out_size"}

@@ -1,0 +1,178 @@
+"""The writer is closed on every way out (lesson 5 of the notes); nothing that happens falsifies a run."""
+
+import gc
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.batches import Batches
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted
+from {{ cookiecutter.__package }}.experiment import Experiment
+from {{ cookiecutter.__package }}.logbook import Logbook
+from {{ cookiecutter.__package }}.run import Run
+from {{ cookiecutter.__package }}.signals import StopRequest
+from {{ cookiecutter.__package }}.trainer import Trainer
+
+from .test_logbook import scalars
+
+
+def build(settings: Settings, stop: StopRequest | None = None) -> Trainer:
+    run = Run.create(settings)
+    (run.folder / "checkpoints").mkdir()
+    return Experiment(settings).trainer(run, stop or StopRequest())
+
+
+def broken_dataset(batches: Batches) -> None:
+    class Broken(type(batches.dataset)):  # type: ignore[misc]
+        def __getitems__(self, indices: torch.Tensor) -> None:
+            raise RuntimeError("broken")
+
+    batches.dataset.__class__ = Broken
+
+
+def broken_model(trainer: Trainer, training: bool) -> None:
+    def fail(module: torch.nn.Module, inputs: object) -> None:
+        if module.training == training:
+            raise RuntimeError("broken")
+
+    trainer.step.model.register_forward_pre_hook(fail)
+
+
+PHASES: dict[str, Callable[[Trainer], object]] = {
+    "schedule": lambda trainer: setattr(trainer, "schedule", None),
+    "training data": lambda trainer: broken_dataset(trainer.train_batches),
+    "training": lambda trainer: broken_model(trainer, True),
+    "validation data": lambda trainer: broken_dataset(trainer.val_batches),
+    "validation": lambda trainer: broken_model(trainer, False),
+    "early stopping": lambda trainer: setattr(trainer, "monitor", "val_nothing"),
+    "logging": lambda trainer: trainer.logbook.metrics.close(),
+    "saving": lambda trainer: shutil.rmtree(trainer.run.last.parent),
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_exception_in_any_phase_leaves_a_complete_event_file(settings: Settings, phase: str) -> None:
+    trainer = build(settings)
+    folder, writer = trainer.run.folder, trainer.logbook.writer
+    trainer.epochs = 1
+    trainer.fit()
+    PHASES[phase](trainer)
+    trainer.epochs = 2
+    with pytest.raises(Exception):  # noqa: B017
+        trainer.fit()
+    del trainer
+    gc.collect()
+    assert writer.file_writer is None  # closed by __del__
+    assert scalars(folder)["loss/train"][0][0] == 2
+    assert set(scalars(folder)) >= {"loss/train", "loss/val", "learning_rate"}
+
+
+def test_an_exception_in_init_closes_the_writer_too(settings: Settings) -> None:
+    run = Run.create(settings)
+    logbook = Logbook(run.folder)
+    logbook.epoch("before", {"step": 1, "train_loss": 0.5}, improved=False)
+    with pytest.raises(TypeError):
+        Trainer(
+            step=None, schedule=None, train_batches=None, val_batches=None, early_stopping=None, logbook=logbook,
+            run=run, stop=StopRequest(), epochs=1,
+        )  # fmt: skip
+    gc.collect()
+    assert logbook.writer.file_writer is None
+    assert scalars(run.folder) == {"loss/train": [(1, 0.5)]}
+
+
+def test_a_with_block_closes_the_writer(settings: Settings) -> None:
+    with build(settings) as trainer:
+        writer = trainer.logbook.writer
+    assert writer.file_writer is None
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(settings: Settings) -> None:
+    finals = []
+    for seed in (0, 0, 1):
+        with build(replace(settings, seed=seed)) as trainer:
+            trainer.fit()
+            finals.append(load_checkpoint(trainer.run.last))
+    first, again, other = finals
+    assert equal(first["model"], again["model"]) and torch.equal(first["losses"], again["losses"])
+    assert not torch.equal(first["losses"], other["losses"])
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(settings: Settings, steps: int) -> None:
+    with build(settings) as trainer:
+        trainer.fit()
+        whole = load_checkpoint(trainer.run.last)
+
+    stop = StopRequest()
+    with build(settings, stop) as trainer:
+        count_down(trainer, steps, stop)
+        with pytest.raises(Interrupted, match=f"after step {steps}"):
+            trainer.fit()
+        run = trainer.run
+    with Experiment(settings).trainer(run, StopRequest()) as trainer:
+        assert trainer.global_step == steps
+        trainer.fit()
+    resumed = load_checkpoint(run.last)
+    assert equal(resumed["model"], whole["model"])
+    for key, moments in whole["optimizer"]["state"].items():
+        assert equal(resumed["optimizer"]["state"][key], moments)
+    assert torch.equal(resumed["losses"], whole["losses"]) and resumed["progress"] == whole["progress"]
+    assert resumed["early_stopping"] == whole["early_stopping"]
+    assert [step for step, _ in scalars(run.folder)["loss/val"]] == [2, 4]
+
+
+def count_down(trainer: Trainer, steps: int, stop: StopRequest) -> None:
+    """Ask to stop after that many steps, as a signal would."""
+
+    def after_step(*_: object) -> None:
+        if trainer.global_step + 1 == steps:
+            stop.signal_number = signal.SIGTERM
+
+    trainer.step.optimizer.register_step_post_hook(after_step)
+
+
+def test_divergence_names_the_step_and_keeps_the_last_finite_checkpoint(settings: Settings) -> None:
+    with build(replace(settings, epochs=3)) as trainer:
+        trainer.epochs = 1
+        trainer.fit()
+        trainer.epochs = 3
+        with torch.no_grad():
+            next(trainer.step.model.parameters()).fill_(float("nan"))
+        with pytest.raises(DivergedError, match=r"the loss is nan; at step 3, batch 1 of epoch 2; try a smaller --lr"):
+            trainer.fit()
+        assert load_checkpoint(trainer.run.last)["progress"]["epoch"] == 1
+
+
+def test_patience_stops_and_the_best_epoch_is_scored(settings: Settings) -> None:
+    with build(replace(settings, epochs=30, patience=2, lr=1e-12)) as trainer:
+        trainer.monitor = "val_accuracy"
+        trainer.early_stopping.maximize = True
+        state, reason = trainer.fit()
+        assert (state, reason) == ("stopped_early", "2 epochs without improvement")
+        assert trainer.epoch == trainer.early_stopping.best_epoch + 2
+        assert load_checkpoint(trainer.run.best)["progress"]["epoch"] == trainer.early_stopping.best_epoch
+
+
+def test_the_train_loss_weighs_every_sample_the_same(settings: Settings) -> None:
+    """The last batch is smaller; with no learning, the mean over batches of any size is the same."""
+    losses = []
+    for batch_size in (64, 100, 126):
+        with build(replace(settings, epochs=1, lr=1e-30, batch_size=batch_size)) as trainer:
+            trainer.step.model.eval()
+            trainer.step.model.train = lambda mode=True: None  # no dropout, no batch statistics
+            trainer.fit()
+            line = json.loads((trainer.run.folder / "metrics.jsonl").read_text())
+            losses.append(line["train_loss"])
+    assert losses[0] == pytest.approx(losses[2], rel=1e-5) and losses[1] == pytest.approx(losses[2], rel=1e-5)
