@@ -1,0 +1,78 @@
+"""The tasks of the generator: `nox -s demo`, `tests`, `lint`, `matrix`, `cuda`.
+
+python -m pip install nox && nox -s demo     # renders the defaults, installs them, trains on the digits
+python -m pip install nox && nox -s tests    # passes all tests but the long ones
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+OWN_CODE = ["hooks", "noxfile.py", "scripts", "tests"]
+CONSTRAINTS = ROOT / "{{cookiecutter.project_slug}}" / "constraints.txt"
+
+nox.options.sessions = ["tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Render the defaults, install them as their README says, and train on the bundled digits."""
+    session.install("cookiecutter>=2.7")
+    project = ROOT / "demo" / "my-experiment"
+    shutil.rmtree(project.parent, ignore_errors=True)
+    project.parent.mkdir()
+    session.run("cookiecutter", str(ROOT), "--no-input", "--output-dir", str(project.parent))
+    session.chdir(project)
+    session.run(sys.executable, "-m", "venv", ".venv", external=True)
+    binaries = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    session.run(
+        str(binaries / "python"), "-m", "pip", "install", "-q", "-e", ".", "-c", "constraints.txt", external=True
+    )
+    session.run(str(binaries / "my-experiment"), "train", external=True)
+    session.log(f"look at the run: {binaries / 'tensorboard'} --logdir {project / 'runs'}")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Lint, render, train and install, as on every push; arguments go to pytest."""
+    install(session)
+    lint_generator(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the generator's own code; what it renders is checked by the tests."""
+    session.install("ruff")
+    lint_generator(session)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Run everything, the long tests too: every rendered suite, five seeds, many deaths."""
+    install(session)
+    session.run("pytest", "-m", "", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def cuda(session: nox.Session) -> None:
+    """Train every choice on a GPU, with the packages of the environment that nox was started in."""
+    session.run(sys.executable, "-m", "pytest", "-m", "cuda", "-rs", *session.posargs)
+
+
+def install(session: nox.Session) -> None:
+    """Install what the tests need, in the versions that the rendered project pins."""
+    session.install(
+        *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "tests"), "-c", str(CONSTRAINTS)
+    )
+
+
+def lint_generator(session: nox.Session) -> None:
+    """Check style and format of the generator's own Python."""
+    session.run("ruff", "check", *OWN_CODE)
+    session.run("ruff", "format", "--check", *OWN_CODE)
