@@ -1,7 +1,7 @@
 """Checks the answers before cookiecutter creates anything, and quotes them for the files they go into.
 
-Cookiecutter makes folders before it runs hooks, so a hook would come too late for a slug such as `../x`. This is a Jinja
-extension instead: the private variable `__checked` of cookiecutter.json passes every answer through `check_answers`.
+Cookiecutter makes folders before it runs hooks, so a hook would come too late for a slug such as `../x`. So this is a
+Jinja extension: the private variable `__checked` of cookiecutter.json passes every answer through `check_answers`.
 """
 
 import datetime

@@ -106,7 +106,7 @@ def read_flags(path: Path) -> list[str]:
 
 
 def to_flags(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
-    """{"lr": 0.1, "data": {"path": "a.npz"}} -> --lr=0.1 --data.path=a.npz"""
+    """{"data": {"path": "a.npz"}, "lr": 0.1} -> --data.path=a.npz --lr=0.1"""
     for key, value in settings.items():
         name = str(key).replace("_", "-")
         if isinstance(value, Mapping):

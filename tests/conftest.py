@@ -1,0 +1,97 @@
+"""Renders the template, in-process and without touching HOME, and starts what was rendered."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[1]
+# task -> models; every pair is offered, rendered, checked and trained.
+COMBINATIONS = [pair for tasks, models in [(["classification"], ["cnn", "mlp"])] for pair in product(tasks, models)]
+Render = Callable[..., Path]
+combinations = pytest.mark.parametrize(("task", "model"), COMBINATIONS, ids=["-".join(pair) for pair in COMBINATIONS])
+
+
+def write_user_config(folder: Path) -> Path:
+    """Write a cookiecutter configuration that keeps replays and clones in the folder."""
+    config = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "cookiecutters")}
+    path = folder / "cookiecutter.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@pytest.fixture(scope="session")
+def user_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_user_config(tmp_path_factory.mktemp("user"))
+
+
+@pytest.fixture(scope="session")
+def render(tmp_path_factory: pytest.TempPathFactory, user_config: Path) -> Render:
+    """Render with the given answers into a new folder; return the project's folder."""
+
+    def run(**answers: str) -> Path:
+        output = tmp_path_factory.mktemp("render")
+        return Path(
+            cookiecutter(
+                str(ROOT), no_input=True, extra_context=answers, output_dir=str(output), config_file=str(user_config)
+            )
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def project(render: Render) -> Callable[[str, str], Path]:
+    """A render of each combination that is made once; tests leave it as it is."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def get(task: str, model: str) -> Path:
+        if (task, model) not in made:
+            made[task, model] = render(task=task, model=model)
+        return made[task, model]
+
+    return get
+
+
+@pytest.fixture
+def digits(render: Render) -> Path:
+    """A render of the defaults that a test may change, and train in."""
+    return render()
+
+
+def environment(project: Path, **variables: str) -> Mapping[str, str]:
+    """Return the environment in which a project that is not installed runs."""
+    return {**os.environ, "PYTHONPATH": str(project / "src"), "PYTHONUNBUFFERED": "1", **variables}
+
+
+def start(project: Path, *arguments: str, **options: object) -> "subprocess.Popen[str]":
+    """Start the real command of a rendered project; its output is text."""
+    (package,) = (folder.name for folder in (project / "src").iterdir() if (folder / "cli.py").exists())
+    settings: dict[str, object] = {
+        "cwd": project,
+        "env": environment(project),
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        **options,
+    }
+    return subprocess.Popen([sys.executable, "-m", package, *arguments], **settings)  # type: ignore[call-overload]
+
+
+def run(project: Path, *arguments: str, code: int = 0, **options: object) -> tuple[str, str]:
+    """Run the real command to its end, check its exit code, and return stdout and stderr."""
+    process = start(project, *arguments, **options)
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == code, f"{output}\n{errors}"
+    return output, errors
+
+
+def newest_run(project: Path, name: str = "my-experiment") -> Path:
+    """Return the newest run directory of a project."""
+    return max((project / "runs" / name).iterdir())

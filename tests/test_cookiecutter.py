@@ -1,0 +1,129 @@
+"""The ways in which people use cookiecutter."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, write_user_config
+from .test_render import FILES, files
+
+
+@pytest.fixture
+def cookiecutter(tmp_path: Path):
+    """Run the real command in an empty folder."""
+    config = write_user_config(tmp_path)
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(*arguments: str, template: Path = ROOT, typed: str = "", code: int = 0) -> tuple[Path, str]:
+        command = [sys.executable, "-m", "cookiecutter", str(template), "--config-file", str(config), *arguments]
+        result = subprocess.run(command, cwd=work, input=typed, capture_output=True, text=True)
+        assert result.returncode == code, result.stdout + result.stderr
+        return work, result.stdout
+
+    return run
+
+
+def test_no_input_takes_the_defaults_and_says_what_is_next(cookiecutter) -> None:
+    work, output = cookiecutter("--no-input")
+    assert files(work / "my-experiment") == FILES
+    assert output.strip().splitlines() == [
+        "The experiment is in my-experiment. Next:",
+        "",
+        "  cd my-experiment",
+        "  python -m pip install -e . -c constraints.txt && my-experiment train",
+    ]
+
+
+def test_questions_are_asked_in_plain_words(cookiecutter) -> None:
+    typed = "Cats and Dogs\n\nTells cats from dogs.\nAda Lovelace\n1\n2\n1\n3\n2\n"
+    work, output = cookiecutter(typed=typed)
+    for words in ("What is the experiment called?", "What is to be learned?", "With which model?", "cnn: convolutions"):
+        assert words in output
+    project = work / "cats-and-dogs"
+    assert "class MLP" in (project / "src/cats_and_dogs/model.py").read_text()
+    assert "Apache License" in (project / "LICENSE").read_text() and not (project / ".github").exists()
+
+
+def test_key_value(cookiecutter) -> None:
+    work, _ = cookiecutter("--no-input", "project_name=Two Words", "model=mlp")
+    assert "class MLP" in (work / "two-words/src/two_words/model.py").read_text()
+
+
+def test_a_choice_that_is_not_offered_is_refused(cookiecutter) -> None:
+    work, _ = cookiecutter("--no-input", "model=transformer", code=1)
+    assert list(work.iterdir()) == []
+
+
+def test_replay_gives_the_same_again(cookiecutter) -> None:
+    work, _ = cookiecutter("--no-input", "model=mlp", "author=Ada Lovelace")
+    first = {path: path.read_bytes() for path in (work / "my-experiment").rglob("*") if path.is_file()}
+    shutil.rmtree(work / "my-experiment")
+    cookiecutter("--replay")
+    assert {path: path.read_bytes() for path in (work / "my-experiment").rglob("*") if path.is_file()} == first
+
+
+def test_a_zip_of_the_repository(cookiecutter, tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    with zipfile.ZipFile(tmp_path / "dan-template.zip", "w") as archive:
+        archive.writestr("dan-template-main/", "")  # as the archives of code hosts begin
+        for name in listed.stdout.splitlines():
+            if (ROOT / name).is_file() and not (ROOT / name).is_symlink():
+                archive.write(ROOT / name, f"dan-template-main/{name}")
+    work, _ = cookiecutter("--no-input", template=tmp_path / "dan-template.zip")
+    assert files(work / "my-experiment") == FILES
+
+
+def test_a_clone_without_links(cookiecutter, tmp_path: Path) -> None:
+    clone = ["git", "clone", "-q", "-c", "core.symlinks=false", str(ROOT), str(tmp_path / "clone")]
+    subprocess.run(clone, check=True)
+    assert not (tmp_path / "clone/template").is_symlink()
+    work, _ = cookiecutter("--no-input", template=tmp_path / "clone")
+    assert len(files(work / "my-experiment")) >= 20
+
+
+def test_rendering_over_a_project_keeps_what_the_user_added(cookiecutter) -> None:
+    """Also what happens after an interrupted render (FAULTS R3, R5)."""
+    work, _ = cookiecutter("--no-input")
+    project = work / "my-experiment"
+    own = ["runs/my-experiment/1/checkpoints/best.pt", "data/mine.npz", "notes.md", ".github/CODEOWNERS"]
+    for name in own:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("mine")
+    for name in ("README.md", "src/my_experiment/trainer.py", "data/digits.npz"):  # as if it had been interrupted
+        (project / name).unlink()
+    cookiecutter("--no-input", code=1)  # refused without the flag
+    cookiecutter("--no-input", "--overwrite-if-exists")
+    assert files(project) == FILES | set(own)
+    assert all((project / name).read_text() == "mine" for name in own)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_a_killed_render_is_completed_by_rendering_again(cookiecutter, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input"]
+    work = tmp_path / "work"
+    for delay in (0.15, 0.2, 0.25, 0.3):
+        process = subprocess.Popen(
+            [*command, "--config-file", str(tmp_path / "cookiecutter.yaml"), "-f"], cwd=work, stdout=subprocess.DEVNULL
+        )
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        cookiecutter("--no-input", "--overwrite-if-exists")
+        assert files(work / "my-experiment") == FILES
+
+
+def test_the_whole_command_takes_well_under_a_second(cookiecutter) -> None:
+    seconds = []
+    for _ in range(7):
+        started = time.perf_counter()
+        cookiecutter("--no-input", "--overwrite-if-exists")
+        seconds.append(time.perf_counter() - started)
+    assert statistics.median(seconds) < 0.7, seconds

@@ -1,0 +1,206 @@
+"""What is rendered is exact, clean and within its budgets, for every combination that is offered."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import COMBINATIONS, ROOT, Render, combinations
+
+Project = Callable[[str, str], Path]
+
+MODULES = [  # from top to bottom: a file imports only from files below it
+    "__main__", "cli", "commands", "experiment", "trainer", "step", "batches", "capsule", "run", "data", "arrays",
+    "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "config", "storage", "signals",
+    "errors",
+]  # fmt: skip
+ALONE = {"model", "task", "optimizer", "logbook", "early_stopping"}  # import no sibling but errors
+COMMANDS = ["inspect", "train"]
+TESTS = [
+    "arrays", "batches", "checkpoint", "cli", "commands", "config", "data", "device", "early_stopping", "logbook",
+    "model", "optimizer", "run", "step", "task", "trainer",
+]  # fmt: skip
+FILES = {
+    ".github/workflows/ci.yml",
+    ".gitignore",
+    "LICENSE",
+    "README.md",
+    "constraints.txt",
+    "data/README.md",
+    "data/digits.npz",
+    "pyproject.toml",
+    "scripts/gpustat.sh",
+    "src/my_experiment/__init__.py",
+    "src/my_experiment/commands/__init__.py",
+    *(f"src/my_experiment/{name}.py" for name in MODULES if name != "commands"),
+    *(f"src/my_experiment/commands/{name}.py" for name in COMMANDS),
+    "tests/__init__.py",
+    "tests/conftest.py",
+    *(f"tests/test_{name}.py" for name in TESTS),
+}
+
+
+def files(project: Path) -> set[str]:
+    return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+
+
+def python(project: Path) -> list[Path]:
+    return sorted((project / "src").rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    """src/my_experiment/commands/train.py -> commands"""
+    return "commands" if path.parent.name == "commands" else path.stem
+
+
+def siblings(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom) and node.level]
+    return {node.module.split(".")[0] if node.module else "commands" for node in nodes}
+
+
+@combinations
+def test_the_files_are_exactly_these(render: Render, task: str, model: str) -> None:
+    assert files(render(task=task, model=model)) == FILES
+
+
+@combinations
+def test_every_file_parses_and_nothing_of_the_template_is_left(project: Project, task: str, model: str) -> None:
+    folder = project(task, model)
+    for name in FILES - {"data/digits.npz"}:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert not re.search(r"\{\{|\{%|^#:|cookiecutter", text, re.MULTILINE), name
+        assert not re.search(r"[ \t]+$|\n\n\Z|[^\n]\Z", text, re.MULTILINE) or name.endswith("__init__.py"), name
+        if name.endswith(".py"):
+            ast.parse(text)
+    tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    yaml.safe_load((folder / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+
+
+@combinations
+def test_lint_and_format(project: Project, task: str, model: str) -> None:
+    for command in (["check"], ["format", "--check"]):
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "."], cwd=project(task, model), check=True
+        )
+
+
+@combinations
+def test_types(project: Project, task: str, model: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.getbasetemp() / "mypy"  # shared: torch is read once
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(cache)]
+    result = subprocess.run(command, cwd=project(task, model), capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+@combinations
+def test_imports_flow_down(project: Project, task: str, model: str) -> None:
+    for path in python(project(task, model)):
+        if path.stem == "__init__":
+            continue
+        here = module(path)
+        below = set(MODULES[MODULES.index(here) + 1 :])
+        assert siblings(path) <= below, f"{path.name} imports from above"
+        if here in ALONE:
+            assert siblings(path) <= {"errors"}, path.name
+
+
+@combinations
+def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: str) -> None:
+    total = 0
+    for path in python(project(task, model)):
+        lines = len(path.read_text().splitlines())
+        limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
+        assert lines <= limit, f"{path.name} has {lines} lines"
+        total += sum(bool(line.strip()) for line in path.read_text().splitlines())
+    assert total <= 1700, f"the package has {total} lines that are not blank"
+
+
+@combinations
+def test_the_package_is_named_only_where_it_must_be(project: Project, task: str, model: str) -> None:
+    for path in python(project(task, model)):
+        assert "my_experiment" not in path.read_text(), path.name
+
+
+@combinations
+def test_nothing_outside_the_choices_asks_which_task_or_model_it_is(project: Project, task: str, model: str) -> None:
+    """Each file that is not chosen is the same in all combinations."""
+    chosen = {"model.py", "task.py", "config.py"}
+    first = project(*COMBINATIONS[0])
+    for path in python(project(task, model)):
+        if path.name not in chosen:
+            assert path.read_bytes() == (first / path.relative_to(project(task, model))).read_bytes(), path.name
+
+
+@combinations
+def test_the_readme_lists_every_module(project: Project, task: str, model: str) -> None:
+    tree = (project(task, model) / "README.md").read_text().split("src/my_experiment/\n")[1]
+    listed = re.findall(r"^    (\w+)(?:\.py|/) ", tree, re.MULTILINE)
+    assert listed == [name for name in MODULES if name != "__main__"]
+
+
+@pytest.mark.parametrize("license_name", ["MIT", "BSD-3-Clause", "Apache-2.0"])
+def test_licenses(render: Render, license_name: str) -> None:
+    folder = render(license=license_name, author="Ada Lovelace")
+    text = (folder / "LICENSE").read_text()
+    year = time.strftime("%Y")
+    assert re.search(rf"Copyright (\(c\) )?{year},? Ada Lovelace", text)
+    assert {"MIT": "MIT License", "BSD-3-Clause": "BSD 3-Clause License", "Apache-2.0": "Apache License"}[
+        license_name
+    ] in text
+    project_table = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project_table["license"] == license_name and project_table["authors"] == [{"name": "Ada Lovelace"}]
+
+
+def test_without_ci_there_is_no_workflow(render: Render) -> None:
+    folder = render(ci="none")
+    assert files(folder) == FILES - {".github/workflows/ci.yml"}
+    assert not (folder / ".github").exists()
+
+
+def test_the_slug_names_folder_package_and_command(render: Render) -> None:
+    folder = render(project_name="Cats and Dogs")
+    assert folder.name == "cats-and-dogs" and (folder / "src/cats_and_dogs/cli.py").exists()
+    scripts = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"cats-and-dogs": "cats_and_dogs.cli:main"}
+
+
+def test_scripts_stay_executable(render: Render) -> None:
+    assert (render() / "scripts/gpustat.sh").stat().st_mode & 0o111
+
+
+def test_all_combinations_render_in_seconds(render: Render) -> None:
+    started = time.perf_counter()
+    for task, model in COMBINATIONS:
+        render(task=task, model=model)
+    assert time.perf_counter() - started < 3
+
+
+def test_what_is_asked_is_what_is_offered() -> None:
+    questions = json.loads((ROOT / "cookiecutter.json").read_text())
+    asked = [name for name in questions if not name.startswith("_")]
+    assert asked == [
+        "project_name", "project_slug", "description", "author", "task", "model", "readme_language", "license", "ci",
+    ]  # fmt: skip
+    assert set(questions["__prompts__"]) == set(asked)
+    assert [(task, model) for task in questions["task"] for model in questions["model"]] == COMBINATIONS
+    assert {path.name for path in (ROOT / "templates/models").iterdir()} == set(questions["model"])
+    assert {path.name for path in (ROOT / "templates/tasks").iterdir()} == set(questions["task"])
+
+
+def test_nothing_depends_on_the_link(render: Render) -> None:
+    link = ROOT / "template"
+    assert link.is_symlink() and link.resolve() == ROOT / "{{cookiecutter.project_slug}}"
+    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines():
+        if (ROOT / name).suffix in (".py", ".json", ".toml", ".yml"):
+            assert not re.search(r'["/ ]template["/]', (ROOT / name).read_text()) or name == "tests/test_render.py", (
+                name
+            )
