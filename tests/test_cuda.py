@@ -1,0 +1,46 @@
+"""Every choice on a GPU, in the environment that the tests were started in: `nox -s cuda`.
+
+Needs, besides torch with CUDA: cookiecutter, pytest, and the dependencies of the rendered project.
+"""
+
+import json
+
+import pytest
+import torch
+
+from .conftest import Render, combinations, newest_run, run
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine"),
+]
+
+
+@combinations
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "fp16"])
+def test_the_defaults_learn(render: Render, task: str, model: str, precision: str) -> None:
+    project = render(task=task, model=model)
+    output, _ = run(project, "train", "--device=cuda", f"--precision={precision}", "--epochs=10")
+    assert "device  cuda" in output
+    assert json.loads((newest_run(project) / "evaluation.json").read_text())["accuracy"] > 0.9
+
+
+@combinations
+def test_deterministic_runs_agree_to_the_bit(render: Render, task: str, model: str) -> None:
+    project = render(task=task, model=model)
+    weights = []
+    for name in ("one", "two"):
+        run(project, "train", "--device=cuda", "--deterministic", "--epochs=3", f"--name={name}")
+        weights.append(torch.load(newest_run(project, name) / "checkpoints/last.pt", weights_only=True)["model"])
+        assert json.loads((newest_run(project, name) / "capsule.json").read_text())["exact"]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+@combinations
+def test_memory_is_in_tensorboard(render: Render, task: str, model: str) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    project = render(task=task, model=model)
+    run(project, "train", "--device=cuda", "--epochs=2")
+    tags = EventAccumulator(str(newest_run(project))).Reload().Tags()["scalars"]
+    assert "gpu/memory" in tags

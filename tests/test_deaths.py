@@ -1,0 +1,116 @@
+"""A run that is killed and resumed ends with the same bits as one that was left alone."""
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from .conftest import Render, combinations, newest_run, run, start
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
+FLAGS = ("--epochs=12", "--patience=0")
+
+
+def final(project: Path, name: str) -> dict[str, Any]:
+    """Return all of a run that must not depend on when it was killed."""
+    folder = newest_run(project, name)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    state = {
+        "metrics": [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines],
+        "evaluation": json.loads((folder / "evaluation.json").read_text()),
+    }
+    for checkpoint in ("last", "best"):
+        state[checkpoint] = torch.load(folder / "checkpoints" / f"{checkpoint}.pt", weights_only=True)
+        state[checkpoint].pop("settings")  # its name differs
+    return state
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare nested states to the last bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def train_with_deaths(project: Path, name: str, delays: list[float]) -> int:
+    """Train under --resume auto, killed after each delay, then to the end; return how many deaths there were."""
+    deaths = 0
+    for delay in delays:
+        process = start(project, "train", "--resume=auto", f"--name={name}", *FLAGS)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        deaths += process.wait() == -signal.SIGKILL
+        process.communicate()
+    run(project, "train", "--resume=auto", f"--name={name}", *FLAGS)
+    return deaths
+
+
+@combinations
+def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> None:
+    project = render(task=task, model=model)
+    run(project, "train", "--name=whole", *FLAGS)
+    delays = [random.Random(7).uniform(2.0, 4.5) for _ in range(3)]
+    assert train_with_deaths(project, "killed", delays) >= 1
+    assert same(final(project, "killed"), final(project, "whole"))
+
+
+@pytest.mark.matrix
+def test_killed_many_times(render: Render) -> None:
+    project = render()
+    run(project, "train", "--name=whole", *FLAGS)
+    whole, generator, deaths = final(project, "whole"), random.Random(8), 0
+    for trial in range(25):
+        deaths += train_with_deaths(project, f"killed-{trial}", [generator.uniform(0.1, 5.0) for _ in range(2)])
+        assert same(final(project, f"killed-{trial}"), whole), trial
+    print(f"{deaths} SIGKILLs, 25 bit-identical ends (seed 8)")
+
+
+def test_a_second_start_of_the_same_run_is_refused(digits: Path) -> None:
+    first = start(digits, "train", "--epochs=500", "--patience=0")
+    assert first.stdout
+    while not first.stdout.readline().startswith("epoch"):
+        pass
+    folder = newest_run(digits)
+    _, errors = run(digits, "train", f"--resume={folder.relative_to(digits)}", code=5)
+    assert errors.splitlines()[-1].startswith(f"error: the run is being trained by process {first.pid} on ")
+    first.kill()
+    first.communicate()
+
+
+def test_a_damaged_checkpoint_is_never_a_fresh_start(digits: Path) -> None:
+    run(digits, "train", "--epochs=1")
+    last = newest_run(digits) / "checkpoints/last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    _, errors = run(digits, "train", "--epochs=2", "--resume=auto", code=5)
+    assert errors.splitlines()[-1].startswith("error: the checkpoint cannot be read")
+    assert json.loads((newest_run(digits) / "status.json").read_text())["state"] == "failed"
+
+
+def test_a_run_without_a_checkpoint_restarts_in_its_directory(digits: Path) -> None:
+    run(digits, "train", "--epochs=2", "--name=whole")
+    run(digits, "train", "--epochs=2")
+    folder = newest_run(digits)
+    for name in ("last", "best"):
+        (folder / f"checkpoints/{name}.pt").unlink()
+    (folder / "status.json").unlink()
+    output, _ = run(digits, "train", "--epochs=2", "--resume=auto")
+    assert "epoch 1/2" in output and newest_run(digits) == folder
+    assert same(final(digits, "my-experiment"), final(digits, "whole"))
+
+
+def test_a_script_that_is_requeued_needs_one_command(digits: Path) -> None:
+    """The same line starts, continues, and finds that there is nothing left to do."""
+    line = ["train", "--epochs=1", "--resume=auto", "--lr=0.01"]
+    assert "nothing to resume" in run(digits, *line)[0]
+    assert "already finished" in run(digits, *line)[0]
+    run(digits, *line, "--lr=0.9", code=5)

@@ -1,0 +1,42 @@
+"""The commands of the rendered README, typed by a new user in a clean environment."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Render, environment
+
+
+def shell_commands(project: Path) -> list[str]:
+    """Return the README's lines that install something, as a person would copy them."""
+    return re.findall(r"^python -m pip install .*$", (project / "README.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.install
+def test_the_readme_commands_work_in_a_clean_environment(render: Render, tmp_path: Path) -> None:
+    project = render(project_name="Install Me")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    clean["PATH"] = f"{tmp_path / 'venv/bin'}{os.pathsep}{clean['PATH']}"
+    train, test = shell_commands(project)
+    assert train.endswith("&& install-me train") and test.endswith("&& pytest")
+    for command in (train, test):
+        result = subprocess.run(["bash", "-ec", command], cwd=project, env=clean, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
+    (log,) = project.glob("runs/install-me/*/train.log")
+    assert re.search(r"^test accuracy 0\.9[89]", log.read_text(), re.MULTILINE)
+
+
+@pytest.mark.rendered
+def test_the_tests_of_the_mlp_pass(render: Render) -> None:
+    """Those of the cnn, the default, run in the clean environment above."""
+    project = render(model="mlp")
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project, env=environment(project), capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-5000:]

@@ -1,0 +1,74 @@
+"""On a terminal the bar stays at the bottom, with the lines of the epochs above it (lesson 6 of the notes)."""
+
+import os
+import re
+import select
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import environment, start
+
+pyte = pytest.importorskip("pyte")
+pty = pytest.importorskip("pty", reason="pseudo-terminals are a POSIX feature")
+fcntl, struct, termios = (pytest.importorskip(name) for name in ("fcntl", "struct", "termios"))
+
+COLUMNS, ROWS = 150, 40
+EPOCH = re.compile(
+    r"^epoch +\d+/12  train_loss \d\.\d{4}  val_loss \d\.\d{4}  val_accuracy \d\.\d{4}  best \d\.\d{4}"
+    r"  patience \d+/20  [\d,]+ samples/s$"
+)
+BAR = re.compile(r"^ *\d+%\|.*\| \d+/240 \[.*step/s\]$")
+
+
+def watch(project: Path, *flags: str, **variables: str) -> tuple[list[list[str]], bytes]:
+    """Train on a pseudo-terminal; return the screens that a person saw, and all that was written."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    env = {**environment(project), "TERM": "xterm-256color", **variables}
+    process = start(project, "train", *flags, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    screen = pyte.Screen(COLUMNS, ROWS)
+    stream, screens, written, seen = pyte.ByteStream(screen), [], b"", 0.0
+    while True:
+        try:
+            ready, _, _ = select.select([ours], [], [], 0.05)
+            data = os.read(ours, 65536) if ready else b""
+        except OSError:  # the other end is closed
+            break
+        if ready and not data:
+            break
+        stream.feed(data)
+        written += data
+        if not ready and time.monotonic() - seen > 0.02:  # what stands still is what is seen
+            screens.append([line.rstrip() for line in screen.display])
+            seen = time.monotonic()
+    screens.append([line.rstrip() for line in screen.display])
+    assert process.wait() == 0, written.decode()
+    os.close(ours)
+    return screens, written
+
+
+def test_the_bar_is_at_the_bottom_and_the_epochs_are_above_it(digits: Path) -> None:
+    screens, written = watch(digits, "--epochs=12")
+    with_bar = 0
+    for screen in screens:
+        lines = [line for line in screen if line]
+        bars = [index for index, line in enumerate(lines) if BAR.match(line)]
+        if any(line.startswith("test ") for line in lines) or not bars:
+            continue
+        with_bar += 1
+        assert bars == [len(lines) - 1], "\n".join(screen)  # one bar, the last line
+        assert all(EPOCH.match(line) for line in lines if line.startswith("epoch")), "\n".join(screen)
+    assert with_bar >= 3
+    final = [line for line in screens[-1] if line]
+    assert sum(bool(EPOCH.match(line)) for line in final) == 12
+    assert not any(BAR.match(line) for line in final)  # the bar leaves when it is done
+    assert final[-2].startswith("test accuracy") and final[-1].startswith("look at it")
+    assert b"\x1b[32m" in written  # epochs that improve are green
+
+
+def test_no_color_is_respected(digits: Path) -> None:
+    _, written = watch(digits, "--epochs=12", NO_COLOR="1")
+    assert not re.search(rb"\x1b\[\d+m", written)
