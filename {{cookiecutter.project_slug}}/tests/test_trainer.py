@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
@@ -150,9 +151,53 @@ def test_divergence_names_the_step_and_keeps_the_last_finite_checkpoint(settings
         trainer.epochs = 3
         with torch.no_grad():
             next(trainer.step.model.parameters()).fill_(float("nan"))
-        with pytest.raises(DivergedError, match=r"the loss is nan; at step 3, batch 1 of epoch 2; try a smaller --lr"):
+        with pytest.raises(DivergedError, match=r"the loss is nan; at step 3, batch 1 of epoch 2; try a smaller"):
             trainer.fit()
         assert load_checkpoint(trainer.run.last)["progress"]["epoch"] == 1
+
+
+def test_weights_that_broke_in_the_last_step_are_not_saved(settings: Settings) -> None:
+    """The losses of the epoch are finite, but nothing after it would be."""
+    with build(replace(settings, epochs=1)) as trainer:
+
+        def break_weights(*_: object) -> None:
+            if trainer.global_step == 1:
+                next(trainer.step.model.parameters()).data.fill_(float("nan"))
+
+        trainer.step.optimizer.register_step_post_hook(break_weights)
+        with pytest.raises(DivergedError, match="the validation loss is nan; after step 2 of epoch 1; try a smaller"):
+            trainer.fit()
+        assert not trainer.run.last.exists() and not trainer.run.best.exists()
+
+
+def test_a_signal_while_the_best_weights_are_scored_leaves_the_last_ones_alone(settings: Settings) -> None:
+    stop = StopRequest()
+    experiment = Experiment(settings)
+    with build(settings, stop) as trainer:
+        trainer.fit()
+        before = trainer.run.last.read_bytes()
+        stop.signal_number = signal.SIGTERM
+        with pytest.raises(Interrupted, match="stopped by SIGTERM"):
+            trainer.evaluate(experiment.batches("test"))
+        assert trainer.run.last.read_bytes() == before
+
+
+def test_no_step_waits_for_the_host(settings: Settings) -> None:
+    """Reading a number from the device (`.item()`, `.nonzero()`, `if tensor:`) happens per epoch, not per step."""
+
+    class Reads(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            self.count += str(function).split(".")[1] in ("_local_scalar_dense", "nonzero")
+            return function(*args, **(kwargs or {}))
+
+    counts = []
+    for batch_size in (63, 9):  # 2 steps, 14 steps
+        with build(replace(settings, epochs=1, batch_size=batch_size)) as trainer, Reads() as reads:
+            trainer.fit()
+            counts.append(reads.count)
+    assert trainer.global_step == 14 and counts[0] == counts[1] > 0
 
 
 def test_patience_stops_and_the_best_epoch_is_scored(settings: Settings) -> None:

@@ -14,28 +14,24 @@ from .run import Run, now, read_json
 def write_capsule(run: Run, *, exact: bool, **facts: Any) -> None:
     """Write capsule.json, with a line for each start of the run.
 
-    A run is exact only if every start was, and with the same number of epochs, on which the learning rate depends.
+    The run is exact only if every start was, on the same device, with the same versions, and with as many epochs: the
+    learning rate depends on their number.
     """
-    earlier = read_json(run.folder / "capsule.json")
-    epochs = run.settings.epochs
-    exact = exact and earlier.get("exact", True) and earlier.get("epochs", epochs) == epochs
+    versions = {name: version(name) for name in ("torch", "numpy", "tensorboard")}
+    conditions = {"epochs": run.settings.epochs, "versions": {"python": platform.python_version(), **versions}, **facts}
+    earlier = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
     start = {"time": now(), "command": sys.argv, "folder": str(Path.cwd())}
     run.write_json(
         "capsule.json",
         {
-            "exact": exact,
-            "starts": [*earlier.get("starts", []), start],
+            "exact": exact and earlier["exact"] and all(earlier[name] == value for name, value in conditions.items()),
+            "starts": [*earlier["starts"], start],
             "seed": run.settings.seed,
-            "epochs": epochs,
-            **facts,
+            **conditions,
             "git_commit": git("rev-parse", "HEAD"),
             "git_diff": git("diff", "HEAD"),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("torch", "numpy", "tensorboard")},
-            },
-            "hardware": {"machine": platform.machine(), "cores": os.cpu_count()},
             "system": platform.platform(),
+            "cores": os.cpu_count(),
         },
     )
 

@@ -106,12 +106,9 @@ def train(command: Train, flags: list[str]) -> None:
 
 def refuse_changes(saved: Settings, wanted: Settings, folder: Path) -> None:
     """Raise RefusedError if a resumed run would go on with other settings than it began with."""
-    before, after = set(to_flags(asdict(saved))), set(to_flags(asdict(wanted)))
-    began, asked = (
-        sorted(flag for flag in a - b if not flag.startswith(MAY_CHANGE)) for a, b in ((before, after), (after, before))
-    )
-    if asked:
-        what = f"the run began with {' '.join(began)}, not {' '.join(asked)}"
+    before, after = ({flag for flag in to_flags(asdict(s)) if not flag.startswith(MAY_CHANGE)} for s in (saved, wanted))
+    if before != after:
+        what = f"the run began with {' '.join(sorted(before - after))}, not {' '.join(sorted(after - before))}"
         raise RefusedError(what, str(folder), "resume without these flags, or start a new run")
 
 

@@ -3,10 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Never
+from typing import Any
 
 from colorama import Fore, Style, just_fix_windows_console
 from torch.utils.tensorboard.writer import SummaryWriter
@@ -42,11 +41,9 @@ class Logbook:
                 self.writer.add_scalar(tag(name), number, global_step=int(numbers["step"]))
         self.flush()
 
-    @contextmanager
-    def progress(self, *, total: int, done: int) -> Iterator["tqdm[Never]"]:
+    def progress(self, *, total: int, done: int) -> "tqdm[Any]":
         """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""
-        with tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=None, leave=False) as bar:
-            yield bar
+        return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=None, leave=False)
 
     def flush(self) -> None:
         """Hand everything to the operating system; the trainer does so before it saves a checkpoint."""

@@ -1,5 +1,6 @@
 """The training loop. Nothing here knows which model or which task is trained, nor how a step is taken."""
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -60,26 +61,43 @@ class Trainer:
         """Train, and return the state that the run ends in and the reason. Raises DivergedError, Interrupted."""
         steps = self.epochs * len(self.train_batches)
         with self.logbook.progress(total=steps, done=self.global_step) as self.bar:
-            while self.epoch < self.epochs and not self.early_stopping.should_stop:
-                started, first_batch = time.perf_counter(), self.batch
-                train_loss = self.train_epoch()
-                seconds = time.perf_counter() - started
-                samples = sum(self.train_batches.sizes[first_batch:])
-                validation = self.validate(self.val_batches)
-                self.finish_epoch(
-                    {
-                        "epoch": self.epoch + 1,
-                        "step": self.global_step,
-                        "train_loss": train_loss,
-                        **{f"val_{name}": number for name, number in validation.items()},
-                        "learning_rate": self.schedule(self.epoch),
-                        "seconds": seconds,
-                        "samples_per_second": samples / seconds,
-                    }
-                )
+            try:
+                while self.epoch < self.epochs and not self.early_stopping.should_stop:
+                    self.run_epoch()
+            except Interrupted:
+                self.finite_losses()
+                self.logbook.flush()
+                save_checkpoint(self.run.last, self.state_dict())
+                raise
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
         return "finished", f"{self.epochs} epochs"
+
+    def run_epoch(self) -> None:
+        """Train and validate for an epoch, log it, then save it; killed in between, a run repeats the epoch."""
+        started, first_batch = time.perf_counter(), self.batch
+        train_loss = self.train_epoch()
+        seconds = time.perf_counter() - started
+        validation = self.validate(self.val_batches)
+        numbers = {
+            "epoch": self.epoch + 1,
+            "step": self.global_step,
+            "train_loss": train_loss,
+            **{f"val_{name}": number for name, number in validation.items()},
+            "learning_rate": self.schedule(self.epoch),
+            "seconds": seconds,
+            "samples_per_second": sum(self.train_batches.sizes[first_batch:]) / seconds,
+            **usage(self.step.device),
+        }
+        if not math.isfinite(numbers["val_loss"]):
+            raise self.diverged(f"the validation loss is {numbers['val_loss']}", f"after step {self.global_step}")
+        self.epoch += 1
+        self.batch = 0
+        improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
+        self.logbook.epoch(self.line(numbers), numbers, improved=improved)
+        if improved:
+            save_checkpoint(self.run.best, self.state_dict())
+        save_checkpoint(self.run.last, self.state_dict())
 
     def train_epoch(self) -> float:
         """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
@@ -108,16 +126,6 @@ class Trainer:
             self.leave_if_asked()
         return {"loss": total.item() / len(batches.dataset), **metrics.compute()}
 
-    def finish_epoch(self, numbers: dict[str, float]) -> None:
-        """Log the epoch, then save it; a run that is killed in between repeats the epoch."""
-        self.epoch += 1
-        self.batch = 0
-        improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
-        self.logbook.epoch(self.line(numbers), {**numbers, **usage(self.step.device)}, improved=improved)
-        if improved:
-            save_checkpoint(self.run.best, self.state_dict())
-        save_checkpoint(self.run.last, self.state_dict())
-
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
         stopping, merit = self.early_stopping, f"val_{self.step.task.figure_of_merit}"
@@ -137,25 +145,19 @@ class Trainer:
         if len(wrong):
             batch = int(wrong[0])
             step = self.global_step - self.batch + batch + 1
-            raise DivergedError(
-                f"the loss is {losses[batch].item()}",
-                f"at step {step}, batch {batch + 1} of epoch {self.epoch + 1}",
-                f"try a smaller --lr; {self.run.last} still holds the epoch before",
-            )
+            raise self.diverged(f"the loss is {losses[batch].item()}", f"at step {step}, batch {batch + 1}")
         return losses
 
+    def diverged(self, what: str, where: str) -> DivergedError:
+        """Return the error that says so; the checkpoint of the epoch before is still there."""
+        return DivergedError(what, f"{where} of epoch {self.epoch + 1}", "try a smaller --lr")
+
     def leave_if_asked(self) -> None:
-        """Save and raise Interrupted if a signal has come."""
+        """Raise Interrupted if a signal has come."""
         if self.stop.signal_number is not None:
-            self.finite_losses()
-            self.logbook.flush()
-            save_checkpoint(self.run.last, self.state_dict())
-            raise Interrupted(
-                self.stop.signal_number,
-                f"stopped by {signal.Signals(self.stop.signal_number).name}, with everything saved",
-                f"after step {self.global_step}",
-                f"continue with --resume {self.run.folder}",
-            )
+            what = f"stopped by {signal.Signals(self.stop.signal_number).name}, with everything saved"
+            fix = f"continue with --resume {self.run.folder}"
+            raise Interrupted(self.stop.signal_number, what, f"after step {self.global_step}", fix)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state at this step boundary."""
