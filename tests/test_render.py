@@ -141,10 +141,19 @@ def test_nothing_outside_the_choices_asks_which_task_or_model_it_is(project: Pro
 
 
 @combinations
-def test_the_readme_lists_every_module(project: Project, task: str, model: str) -> None:
-    tree = (project(task, model) / "README.md").read_text().split("src/my_experiment/\n")[1]
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_readme_lists_every_module(render: Render, task: str, model: str, language: str) -> None:
+    readme = (render(task=task, model=model, readme_language=language) / "README.md").read_text(encoding="utf-8")
+    tree = readme.split("src/my_experiment/\n")[1]
     listed = re.findall(r"^    (\w+)(?:\.py|/) ", tree, re.MULTILINE)
     assert listed == [name for name in MODULES if name != "__main__"]
+    assert ("## 训练\n" in readme) == (language == "zh-CN") != ("## Training\n" in readme)
+
+
+def test_the_readmes_say_the_same_in_both_languages() -> None:
+    texts = [(ROOT / f"templates/readmes/{name}.md").read_text(encoding="utf-8") for name in ("en", "zh-CN")]
+    english, chinese = ([re.findall(r"^#+ |^```\w*$|`[^`\n]+`", text, re.MULTILINE)] for text in texts)
+    assert sorted(english[0]) == sorted(chinese[0])
 
 
 @pytest.mark.parametrize("license_name", ["MIT", "BSD-3-Clause", "Apache-2.0"])
