@@ -86,7 +86,7 @@ def test_a_clone_without_links(cookiecutter, tmp_path: Path) -> None:
     subprocess.run(clone, check=True)
     assert not (tmp_path / "clone/template").is_symlink()
     work, _ = cookiecutter("--no-input", template=tmp_path / "clone")
-    assert len(files(work / "my-experiment")) >= 20
+    assert "src/my_experiment/trainer.py" in files(work / "my-experiment")  # of the last commit, whatever it has
 
 
 def test_rendering_over_a_project_keeps_what_the_user_added(cookiecutter) -> None:
