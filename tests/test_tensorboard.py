@@ -123,7 +123,7 @@ from my_experiment.signals import StopRequest
 
 settings = Settings(epochs=2)
 run = Run.create(settings)
-(run.folder / "checkpoints").mkdir()
+run.begin()
 trainer = Experiment(settings).trainer(run, StopRequest())
 trainer.fit()
 trainer.logbook.writer.add_scalar("last", 1.0, 99)

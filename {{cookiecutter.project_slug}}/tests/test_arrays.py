@@ -96,7 +96,15 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, r"there are no samples"),
         ({"x": np.array(1.0), "y": np.zeros(1)}, r"there are no samples"),
         ({"x": np.zeros((3, 2), complex), "y": np.zeros(3)}, r"its type is complex128"),
+        ({"x": np.zeros((3, 0)), "y": np.zeros(3)}, r"there are no samples: the shape is \(3, 0\)"),
         ({"x": np.array([[0, 1], [2, np.nan]]), "y": np.zeros(2)}, r"nan at index \[1, 1\]"),
+        ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*32-bit float"),
+        ({"x_test": np.zeros((3, 2)), "x": np.zeros((3, 2)), "y": np.zeros(3)}, r"there is no array 'x_train'"),
+        ({"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "y_val": np.zeros(3)}, r"there is no array 'x_val'"),
+        (
+            {"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "x_val": np.zeros((3, 4)), "y_val": np.zeros(3)},
+            r"the samples differ in shape: .'train': \(2,\), 'val': \(4,\).",
+        ),
         ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the samples are texts"),
         ({"x": np.zeros((2, 2)), "y": np.arange(2)}, r"2 samples are too few to cut val and test from"),
         ({"x": np.array([{}]), "y": np.zeros(1)}, r"cannot read the arrays .*save it again with np.savez"),
@@ -105,6 +113,29 @@ def test_both_byte_orders_are_read_alike() -> None:
 def test_what_cannot_be_used_gets_one_sentence(tmp_path: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         load_splits(save(tmp_path, **arrays), by_label)
+
+
+@pytest.mark.parametrize("content", [b"", b"x,y", b"PK\x03\x04" + b"0" * 100, b"\x93NUMPY\x01\x00v\x00{"])
+def test_a_file_that_is_none_gets_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read the arrays \(.*\); .*data.npz; save it again with np.savez"):
+        read_arrays(tmp_path / "data.npz")
+
+
+def test_every_bit_of_a_compressed_file_counts(tmp_path: Path, digits: Path) -> None:
+    with np.load(digits) as arrays:
+        np.savez_compressed(tmp_path / "data.npz", x=arrays["x"])
+    whole = (tmp_path / "data.npz").read_bytes()
+    for position in range(60, len(whole) - 60, len(whole) // 20):
+        (tmp_path / "data.npz").write_bytes(whole[:position] + bytes([whole[position] ^ 8]) + whole[position + 1 :])
+        with pytest.raises(DataError, match="cannot read the arrays"):
+            read_arrays(tmp_path / "data.npz")
+
+
+def test_a_single_array_is_asked_for_its_companion(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    with pytest.raises(DataError, match=r"it is a single array; .*x.npy; put x.npy and y.npy into a folder"):
+        read_arrays(tmp_path / "x.npy")
 
 
 def test_the_digest_follows_every_byte(tmp_path: Path, digits: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from {{ cookiecutter.__package }}.cli import main, parse
-from {{ cookiecutter.__package }}.config import read_flags
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.settings_file import read_flags
 
 from .conftest import PROJECT
 
@@ -23,6 +24,8 @@ from .conftest import PROJECT
         ("train --precision fp64", 2, "invalid choice 'fp64' for argument '--precision'"),
         ("train --resume runs/nowhere", 2, "there is no run to resume; at runs/nowhere"),
         ("train --resume auto --fast-dev-run", 2, "--resume and --fast-dev-run exclude each other"),
+        ("inspect --resume auto", 2, "Unrecognized or misplaced options: --resume"),
+        ("train --resume= ", 2, "there is no run to resume"),
         ("train --config nowhere.yaml", 2, "cannot read the settings"),
     ],
 )
@@ -42,7 +45,7 @@ def test_a_mistake_in_a_config_file_names_the_file(tmp_path: Path, capsys: pytes
 
 def test_a_config_file_gives_settings_and_flags_have_the_last_word(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text("lr: 1e-3\nepochs: 7\ndata:\n  split_seed: 4\n")
-    settings = parse(["train", *read_flags(tmp_path / "my.yaml"), "--epochs=9"]).settings
+    settings = parse(Settings, [*read_flags(tmp_path / "my.yaml"), "--epochs=9"])
     assert (settings.lr, settings.epochs, settings.data.split_seed) == (0.001, 9, 4)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,44 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     output, _ = longer.communicate()
     assert longer.returncode == 0 and "epoch 2/2" in output and "resumed after step 2" in output
     assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("checkpoints/last.pt", None, "error: the last checkpoint is gone; "),
+        ("checkpoints/best.pt", None, "error: the best checkpoint is gone; "),
+        ("checkpoints/last.pt", {"model": {}}, "error: this is no checkpoint of this project; "),
+        ("checkpoints/last.pt", b"PK", "error: the checkpoint cannot be read "),
+        ("config.yaml", b"lr: 0.5\nepochs: 2\n", "error: the run began with "),
+        ("status.json", b"{", "error: the file is damaged "),
+    ],
+)
+def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
+    start: Command, tmp_path: Path, name: str, content: object, sentence: str
+) -> None:
+    assert start("train", "--epochs=2").wait() == 0
+    file = newest(tmp_path) / name
+    file.unlink()
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        torch.save(content, file)
+    before = {path: path.read_bytes() for path in newest(tmp_path).rglob("*") if path.is_file()}
+    process = start("train", f"--resume={newest(tmp_path)}", "--epochs=3")
+    _, errors = process.communicate()
+    assert process.returncode == 5 and errors.splitlines()[-1].startswith(sentence), errors
+    assert {path: path.read_bytes() for path in newest(tmp_path).rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
+@pytest.mark.parametrize("ending", ["| head -n 1", ">&-", ">/dev/full", "2>&-"])
+def test_training_goes_on_when_nobody_listens(tmp_path: Path, digits: Path, ending: str) -> None:
+    command = f"{sys.executable} -m {{ cookiecutter.__package }} train --data.path=digits.npz --epochs=2 {ending}"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "finished"
+    assert "test " in (newest(tmp_path) / "train.log").read_text()
 
 
 def test_changed_data_is_refused_on_resume(start: Command, tmp_path: Path, digits: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 
 from {{ cookiecutter.__package }}.arrays import check
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation
+from {{ cookiecutter.__package }}.errors import DataError
 
 DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "g"]
 
@@ -35,5 +36,12 @@ def test_normalisation_gives_each_channel_mean_0_and_deviation_1() -> None:
 
 
 def test_a_constant_feature_is_not_divided_by_zero() -> None:
-    x = torch.tensor([[1.0, 7.0], [3.0, 7.0]])
-    assert Normalisation.measure(x).apply(x).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+    x = torch.tensor([[1.0, 0.1], [3.0, 0.1]], dtype=torch.float64)
+    assert Normalisation.measure(x).apply(x.float()).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+
+
+def test_values_that_32_bit_floats_cannot_tell_apart_are_refused() -> None:
+    """Seconds since 1970, for example, would be rounded to the same number."""
+    x = torch.tensor([[1.0, 1.7e9], [2.0, 1.7e9 + 3]], dtype=torch.float64)
+    with pytest.raises(DataError, match=r"channel 1 lies within 1.5 of 1700000001.5; .*; subtract its mean"):
+        Normalisation.measure(x)

@@ -20,9 +20,12 @@ def test_runs_of_the_same_second_have_directories_of_their_own(settings: Setting
 
 def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:
     run = Run.create(settings)
-    with run, pytest.raises(RefusedError, match=r"the run is being trained by process \d+ on .*; wait for it"):
-        Run(run.folder, settings).__enter__()
-    with Run(run.folder, settings):
+    with run:
+        run.begin()
+        with pytest.raises(RefusedError, match=r"the run is being trained by process \d+ on .*; wait for it"):
+            Run(run.folder, settings).__enter__()
+    with Run(run.folder, settings) as again:
+        again.begin()
         assert read_json(run.folder / "status.json")["state"] == "running"
 
 
@@ -39,11 +42,21 @@ def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:
 def test_the_status_says_how_it_ended(settings: Settings, error: Exception | None, state: str, code: int) -> None:
     run = Run.create(settings)
     with suppress(Exception), run:
+        run.begin()
         if error:
             raise error
     status = json.loads((run.folder / "status.json").read_text())
     assert (status["state"], status["exit_code"]) == (state, code)
     assert is_done(run.folder) == (error is None)
+
+
+def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:
+    with Run.create(settings) as run:
+        run.begin()
+    before = {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()}
+    with suppress(RefusedError), Run(run.folder, replace(settings, epochs=9)):
+        raise RefusedError("what", "where", "fix")
+    assert {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()} == before
 
 
 def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> None:
@@ -54,7 +67,7 @@ def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> Non
         folder.mkdir(parents=True)
         runs.append(Run(folder, settings))
         with runs[-1]:
-            pass
+            runs[-1].begin()
     (settings.runs_dir / settings.name / "20260101-000009-abcd").mkdir()  # killed before it began
     assert find_run("auto", settings) == folders[2]
     with runs[2]:

@@ -26,7 +26,7 @@ from .test_logbook import scalars
 
 def build(settings: Settings, stop: StopRequest | None = None) -> Trainer:
     run = Run.create(settings)
-    (run.folder / "checkpoints").mkdir()
+    run.begin()
     return Experiment(settings).trainer(run, stop or StopRequest())
 
 

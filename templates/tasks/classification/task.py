@@ -1,7 +1,7 @@
 """The task: one class per sample. It owns targets, loss, metrics and predictions, and knows no model."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +17,14 @@ class Task:
     """Classification by cross entropy (lesson 2 of the notes)."""
 
     figure_of_merit = "accuracy"
-    maximize: ClassVar = {"loss": False, "accuracy": True, "macro_f1": True, "top_5_accuracy": True}
 
     def __init__(self, class_names: Sequence[str | int], *, label_smoothing: float = 0.0) -> None:
         self.class_names = list(class_names)
         self.label_smoothing = label_smoothing
+        # What validation returns, and whether more of it is better.
+        self.maximize = {"loss": False, "accuracy": True, "macro_f1": True}
+        if self.out_size > 5:
+            self.maximize["top_5_accuracy"] = True
 
     @property
     def out_size(self) -> int:
@@ -52,7 +55,7 @@ class Task:
             raise DataError(
                 f"label {y[first].item()!r} at index {first} is not a class of the training split",
                 where,
-                f"the classes are {', '.join(map(str, self.class_names[:10]))}",
+                f"train on samples of each class; it has {self.describe()}",
             )
         return torch.from_numpy(np.searchsorted(classes, y)).long()
 
@@ -75,7 +78,7 @@ class Task:
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
-        names = ", ".join(map(str, self.class_names[:10]))
+        names = ", ".join(map(repr, self.class_names[:10]))
         return f"{self.out_size} classes: {names}{', ...' if self.out_size > 10 else ''}"
 
     def state_dict(self) -> dict[str, Any]:
@@ -125,10 +128,10 @@ def labels(y: Array) -> Array:
         raise DataError(what, "in the targets", "give one class per sample: (N,) or (N, 1)")
     y = y.reshape(-1)
     if y.dtype.kind == "f":
-        broken = y != np.floor(y)
+        broken = (y != np.floor(y)) | (np.abs(y) >= 2**53)  # above, floats skip whole numbers
         if broken.any():
             first = int(broken.argmax())
-            what = f"label {y[first]} at index {first} is not a whole number"
+            what = f"label {y[first]} at index {first} is no whole number, or too large to be exact"
             raise DataError(what, "in the targets", "number the classes, or name them by texts")
         y = y.astype(np.int64)
     return y

@@ -59,7 +59,8 @@ def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[obj
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        (np.array([0.0, 1.5]), "label 1.5 at index 1 is not a whole number"),
+        (np.array([0.0, 1.5]), "label 1.5 at index 1 is no whole number"),
+        (np.array([0.0, 1e19]), "label 1e.19 at index 1 is .* too large to be exact"),
         (np.zeros((4, 2)), r"the labels have shape \(4, 2\)"),
         (np.zeros(4), "all labels are 0; in the training split"),
     ],
@@ -82,10 +83,15 @@ def test_metrics_weigh_every_sample_the_same() -> None:
     assert scores["accuracy"] == pytest.approx(2 / 3)
     # by hand: F1 is 1 for class 0, 0 for class 1 (predicted once, wrongly), 2/3 for class 2
     assert scores["macro_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
-    assert "top_5_accuracy" not in scores
+    assert set(scores) == set(task().maximize) - {"loss"} == {"accuracy", "macro_f1"}
 
 
 def test_top_5_counts_the_five_best_of_many_classes() -> None:
     metrics = Task(list(range(8))).metrics(CPU)
     metrics.update(torch.arange(8.0).repeat(2, 1), torch.tensor([3, 2]))
     assert metrics.compute()["top_5_accuracy"] == 0.5
+    assert set(metrics.compute()) == set(Task(list(range(8))).maximize) - {"loss"}
+
+
+def test_control_characters_in_labels_do_not_reach_the_terminal() -> None:
+    assert Task(["a", "b\x1b[31m"]).describe() == "2 classes: 'a', 'b\\x1b[31m'"

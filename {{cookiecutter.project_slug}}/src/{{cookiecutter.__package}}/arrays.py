@@ -1,11 +1,12 @@
 """From files to checked arrays and splits. NumPy only, so that looking at data does not wait for torch."""
 
 import hashlib
-import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -14,6 +15,18 @@ from .errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Strata = Callable[[Array], Array | None]  # targets -> the classes that every split should hold in equal shares
+# What NumPy raises for files that are cut off, damaged, hostile, or something else altogether.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    BadZipFile,
+    zlib.error,
+)
 SHARES = {"val": 0.15, "test": 0.15}  # of all samples, where the files do not say
 
 
@@ -31,26 +44,34 @@ class Split:
 def load_splits(settings: DataSettings, strata: Strata) -> dict[str, Split]:
     """Read, check and split the arrays: train and val, and test if there is one. Raises DataError."""
     arrays = read_arrays(settings.path)
-    given = [name for name in ("train", "val", "test") if f"{settings.x}_{name}" in arrays]
-    if "train" not in given:
+    parts = [
+        name for name in ("train", "val", "test") if {f"{settings.x}_{name}", f"{settings.y}_{name}"} & set(arrays)
+    ]
+    if not parts:
         return cut({"train": take(arrays, settings, "")}, ["val", "test"], settings, strata)
-    splits = {name: take(arrays, settings, f"_{name}") for name in given}
-    return splits if "val" in given else cut(splits, ["val"], settings, strata)
+    splits = {name: take(arrays, settings, f"_{name}") for name in dict.fromkeys(["train", *parts])}
+    shapes = {name: split.x.shape[1:] for name, split in splits.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"the samples differ in shape: {shapes}", f"in {settings.path}", "give them one shape")
+    return splits if "val" in splits else cut(splits, ["val"], settings, strata)
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """Read an .npz file, or memory-map a folder of .npy files. Raises DataError; never unpickles."""
+    """Read an .npz file, or a folder of .npy files (memory-mapped). Raises DataError; never unpickles."""
+    if not path.exists():
+        fix = "give an .npz file, or a folder of .npy files, as --data.path"
+        raise DataError("there is no such file or folder", f"{path}, seen from {Path.cwd()}", fix)
+    if path.suffix == ".npy":
+        raise DataError("it is a single array", str(path), "put x.npy and y.npy into a folder, and name the folder")
     try:
         if path.is_dir():
             return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(path.glob("*.npy"))}
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError as error:
-        fix = "give an .npz file, or a folder of .npy files, as --data.path"
-        raise DataError("there is no such file or folder", f"{path}, seen from {Path.cwd()}", fix) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        fix = "save it again with np.savez (no object arrays)"
-        raise DataError(f"cannot read the arrays ({error})", str(path), fix) from error
+            return {name: np.asarray(arrays[name]) for name in arrays.files}
+    except UNREADABLE as error:
+        reason = "no NumPy file, or Python objects in it" if "pickle" in str(error) else error
+        fix = "save it again with np.savez, numbers and texts only"
+        raise DataError(f"cannot read the arrays ({reason})", str(path), fix) from error
 
 
 def take(arrays: dict[str, Array], settings: DataSettings, suffix: str) -> Split:
@@ -64,23 +85,24 @@ def take(arrays: dict[str, Array], settings: DataSettings, suffix: str) -> Split
     x = channels_first(check(arrays[names[0]], where), settings.channels, where)
     y = check(arrays[names[1]], f"in {names[1]!r} of {settings.path}")
     if len(x) != len(y):
-        what, where = f"{len(x)} samples but {len(y)} targets", f"in {names[0]!r} and {names[1]!r} of {settings.path}"
-        raise DataError(what, where, "give one target per sample")
+        where = f"in {names[0]!r} and {names[1]!r} of {settings.path}"
+        raise DataError(f"{len(x)} samples but {len(y)} targets", where, "give one target per sample")
     return Split(x, y)
 
 
 def check(array: Array, where: str) -> Array:
     """Return the array in native byte order; it has samples, of finite numbers or of texts. Raises DataError."""
-    if array.ndim == 0 or len(array) == 0:
-        raise DataError("there are no samples", where, "the first axis counts the samples")
+    if array.ndim == 0 or array.size == 0:
+        raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
         raise DataError(f"its type is {array.dtype}", where, "save numbers, or labels as texts, with np.savez")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    for start in range(0, len(array), 4096) if array.dtype.kind == "f" else ():
-        wrong = np.argwhere(~np.isfinite(array[start : start + 4096]))
+    rows = max(1, 2**22 // array[0].size)  # at a time, so that large arrays do not fill the memory
+    for start in range(0, len(array), rows) if array.dtype.kind == "f" else ():
+        wrong = np.argwhere(~(np.abs(array[start : start + rows]) <= np.finfo(np.float32).max))
         if len(wrong):
             index = [start + int(wrong[0][0]), *map(int, wrong[0][1:])]
-            fix = "replace or remove values that are not finite"
+            fix = "replace, remove or rescale what is not a finite 32-bit float"
             raise DataError(f"{array[tuple(index)]} at index {index}", where, fix)
     return array
 
@@ -110,11 +132,10 @@ def cut(splits: dict[str, Split], missing: list[str], settings: DataSettings, st
         by_class = order[np.argsort(classes[order], kind="stable")]
         places = [(np.arange(count) + 0.5) / count for count in np.unique(classes, return_counts=True)[1]]
         order = by_class[np.argsort(np.concatenate(places), kind="stable")]
-    indices, start = {}, 0
+    indices = {}
     for name in missing:
-        indices[name] = order[start : start + round(SHARES[name] * len(train))]
-        start += len(indices[name])
-    indices["train"] = order[start:]
+        indices[name], order = np.split(order, [round(SHARES[name] * len(train))])
+    indices["train"] = order
     if not all(map(len, indices.values())):
         what = f"{len(train)} samples are too few to cut {' and '.join(missing)} from"
         raise DataError(what, f"in {settings.path}", "give more samples, or the splits themselves")
@@ -122,11 +143,9 @@ def cut(splits: dict[str, Split], missing: list[str], settings: DataSettings, st
 
 
 def sha256(path: Path) -> str:
-    """Return a digest of the data file, or of all .npy files in the folder."""
-    digest = hashlib.sha256()
-    for file in sorted(path.glob("*.npy")) if path.is_dir() else [path]:
-        digest.update(file.name.encode() if path.is_dir() else b"")
-        with file.open("rb") as opened:
-            while block := opened.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
+    """Return the digest of the data file, or of the list of names and digests of the .npy files in the folder."""
+    if path.is_dir():
+        files = "".join(f"{file.name} {sha256(file)}\n" for file in sorted(path.glob("*.npy")))
+        return hashlib.sha256(files.encode()).hexdigest()
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

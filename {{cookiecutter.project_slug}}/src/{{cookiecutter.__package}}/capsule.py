@@ -14,24 +14,29 @@ from .run import Run, now, read_json
 def write_capsule(run: Run, *, exact: bool, **facts: Any) -> None:
     """Write capsule.json, with a line for each start of the run.
 
-    The run is exact only if every start was, on the same device, with the same versions, and with as many epochs: the
+    The run is exact only if every start was, with the same code, device and versions, and with as many epochs: the
     learning rate depends on their number.
     """
     versions = {name: version(name) for name in ("torch", "numpy", "tensorboard")}
-    conditions = {"epochs": run.settings.epochs, "versions": {"python": platform.python_version(), **versions}, **facts}
-    earlier = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
+    conditions = {
+        "epochs": run.settings.epochs,
+        **facts,
+        "versions": {"python": platform.python_version(), **versions},
+        "git_commit": git("rev-parse", "HEAD"),
+        "git_diff": git("diff", "HEAD"),
+    }
+    first = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
     start = {"time": now(), "command": sys.argv, "folder": str(Path.cwd())}
+    changed = {name: value for name, value in conditions.items() if first[name] != value}
     run.write_json(
         "capsule.json",
         {
-            "exact": exact and earlier["exact"] and all(earlier[name] == value for name, value in conditions.items()),
-            "starts": [*earlier["starts"], start],
+            **first,
+            "exact": exact and first["exact"] and not changed,
             "seed": run.settings.seed,
-            **conditions,
-            "git_commit": git("rev-parse", "HEAD"),
-            "git_diff": git("diff", "HEAD"),
             "system": platform.platform(),
             "cores": os.cpu_count(),
+            "starts": [*first["starts"], start | changed],
         },
     )
 
@@ -40,6 +45,6 @@ def git(*arguments: str) -> str | None:
     """Return what git says about the code, or None outside a repository."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -22,7 +22,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a state on the CPU, without running anything it may hold. Raises RefusedError if it is damaged."""
     try:
         verify(path)
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
         return state
     except Exception as error:  # torch raises many kinds; none of them may pass for "no checkpoint"
         reason = " ".join(str(error).split()[:20])

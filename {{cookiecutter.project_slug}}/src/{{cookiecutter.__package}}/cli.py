@@ -6,19 +6,19 @@ import itertools
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from .config import Settings, read_flags, to_flags
-from .errors import ConfigError, ExperimentError, RefusedError
+from .config import Settings
+from .errors import ConfigError, ExperimentError
 from .run import find_run, is_done
+from .settings_file import check_changes, read_flags, to_yaml
 from .signals import StopRequest
 
 PROGRAM = "{{ cookiecutter.project_slug }}"
-MAY_CHANGE = ("--epochs", "--patience", "--device")  # when a run is resumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. A failure ends with one line: what; where; how to fix it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        command = parse(arguments)
+        command = parse(Command, arguments)
         if isinstance(command, Train):
             train(command, arguments[1:])
         else:
@@ -78,67 +78,55 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(command: Train, flags: list[str]) -> None:
     """Resolve --config and --resume into settings and a run directory, then train."""
-    stop = StopRequest()
-    stop.listen()
-    if command.resume and command.fast_dev_run:
+    if command.resume is not None and command.fast_dev_run:
         what, fix = "--resume and --fast-dev-run exclude each other", "give one of them"
         raise ConfigError(what, "on the command line", fix)
+    stop = StopRequest()
+    if not command.fast_dev_run:  # which has nothing to save
+        stop.listen()
     if command.config:
         flags = [*flags_of(command.config), *flags]
-        command = parse_train(flags)
-    folder = find_run(command.resume, command.settings) if command.resume else None
+        command = parse(Train, flags)
+    folder = None
+    if command.resume is not None:
+        folder = find_run(command.resume, command.settings)
+        if folder is None:
+            print(f"nothing to resume in {command.settings.runs_dir / command.settings.name}: starting a new run")
     if folder:
         saved_flags = flags_of(folder / "config.yaml")
-        saved = parse_train(saved_flags).settings
-        command = parse_train([*saved_flags, *flags])
-        refuse_changes(saved, command.settings, folder)
+        saved = parse(Train, saved_flags).settings
+        command = parse(Train, [*saved_flags, *flags])
+        check_changes(to_yaml(saved), command.settings, folder)
         same_end = command.settings.epochs <= saved.epochs and command.settings.patience == saved.patience
         if is_done(folder) and same_end:
             print(f"already finished: {folder}; train it longer with --epochs")
             return
-    elif command.resume:
-        print(f"nothing to resume in {command.settings.runs_dir / command.settings.name}: starting a new run")
 
     from .commands import train
 
     train.run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
 
 
-def refuse_changes(saved: Settings, wanted: Settings, folder: Path) -> None:
-    """Raise RefusedError if a resumed run would go on with other settings than it began with."""
-    before, after = ({flag for flag in to_flags(asdict(s)) if not flag.startswith(MAY_CHANGE)} for s in (saved, wanted))
-    if before != after:
-        what = f"the run began with {' '.join(sorted(before - after))}, not {' '.join(sorted(after - before))}"
-        raise RefusedError(what, str(folder), "resume without these flags, or start a new run")
-
-
 def flags_of(path: Path) -> list[str]:
-    """Return the flags that a YAML file holds. Raises ConfigError, which names the file, if one of them is wrong."""
+    """Return the flags that a YAML file of settings holds. Raises ConfigError, naming the file, if one is wrong."""
     flags = read_flags(path)
-    parse(["train", *flags], where=f"in {path}")
+    parse(Settings, flags, where=f"in {path}", add_help=False)
     return flags
 
 
-def parse_train(flags: list[str]) -> Train:
-    """Return the train command with these flags."""
-    command = parse(["train", *flags])
-    assert isinstance(command, Train)
-    return command
-
-
-def parse(arguments: list[str], *, where: str = "on the command line") -> Train | Inspect:
-    """Return the command that the arguments ask for. Raises ConfigError; leaves with 0 after --help."""
+def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:
+    """Return the dataclass `kind` that the arguments describe. Raises ConfigError; leaves with 0 after --help."""
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(Command, prog=PROGRAM, args=arguments)
+            return tyro.cli(kind, prog=PROGRAM, args=arguments, add_help=add_help)
     except SystemExit as leaving:
         if not leaving.code:
             raise
         # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
         rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1]]
         paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
-        what = " ".join(paragraphs[0]).rstrip(".")
-        flags = [row.split()[0] for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
-        fix = f"perhaps you meant {flags[0]}" if "Perhaps you meant:" in rows else f"see {PROGRAM} --help"
-        raise ConfigError(what, where, fix) from None
+        flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
+        near = "Perhaps you meant:" in rows and flags[0] not in arguments
+        fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
+        raise ConfigError(" ".join(paragraphs[0]).rstrip("."), where, fix) from None

@@ -1,17 +1,13 @@
 """Every setting of the experiment, with the reason for its default. Torch-free, so that `--help` is fast.
 
-The command line is made from these dataclasses (`--lr 0.01`, `--data.path mine.npz`), and so is `config.yaml`, which
-`--config` reads back: a config file is nothing but flags that are written down.
+The command line is made from these dataclasses: `--lr 0.01`, `--data.path mine.npz`.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from .errors import ConfigError
 
@@ -30,6 +26,9 @@ class DataSettings:
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
     split_seed: int = 0
     """Decides who is in train, val and test. Apart from --seed, so that several seeds share one test split."""
+
+    def __post_init__(self) -> None:
+        require(self.split_seed >= 0, "data.split_seed", self.split_seed, "0 or more")
 
 
 #: include "models/" ~ cookiecutter.model ~ "/settings.py"
@@ -72,12 +71,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("weight_decay", "patience", "seed"):
-            require(0 <= getattr(self, name) < 2**63, name, getattr(self, name), "0 or more, and finite")
+            require(1 <= getattr(self, name) < 2**31, name, getattr(self, name), "at least 1, and below 2**31")
+        for name in ("patience", "seed"):
+            require(0 <= getattr(self, name) < 2**63, name, getattr(self, name), "0 or more, and below 2**63")
+        require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
-        simple_name = re.fullmatch(r"\w[\w.-]*", self.name)
-        require(simple_name is not None, "name", self.name, "made of letters, digits, '.', '_' and '-'")
+        rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
+        require(re.fullmatch(r"\w[\w.-]{,99}", self.name) is not None, "name", self.name, rule)
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:
@@ -85,33 +85,3 @@ def require(holds: bool, name: str, value: object, rule: str) -> None:
     if not holds:
         flag = "--" + name.replace("_", "-")
         raise ConfigError(f"{flag} is {value}", "in the settings", f"it must be {rule}")
-
-
-def to_yaml(settings: Settings) -> str:
-    """Return the settings as YAML."""
-    plain = asdict(settings, dict_factory=lambda items: {k: str(v) if isinstance(v, Path) else v for k, v in items})
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-
-
-def read_flags(path: Path) -> list[str]:
-    """Read a YAML file of settings as command-line flags. Raises ConfigError if it is not one."""
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
-    if not isinstance(settings, Mapping):
-        raise ConfigError("the file holds no settings", str(path), "write lines such as `lr: 0.01`")
-    return list(to_flags(settings))
-
-
-def to_flags(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
-    """{"data": {"path": "a.npz"}, "lr": 0.1} -> --data.path=a.npz --lr=0.1"""
-    for key, value in settings.items():
-        name = str(key).replace("_", "-")
-        if isinstance(value, Mapping):
-            yield from to_flags(value, f"{prefix}{name}.")
-        elif isinstance(value, bool):
-            yield f"--{prefix}{name}" if value else f"--{prefix}no-{name}"
-        else:
-            yield f"--{prefix}{name}={value}"

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .errors import DataError
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -57,14 +59,25 @@ class Normalisation:
 
     @classmethod
     def measure(cls, x: Tensor) -> "Normalisation":
-        """Measure samples (N, C, ...); a constant channel keeps a deviation of 1. Adds up in double precision."""
+        """Measure samples (N, C, ...), added up in double precision; a constant channel keeps a deviation of 1.
+
+        Raises DataError for a channel whose values are one and the same to the 32-bit floats that training uses.
+        """
         axes = [0, *range(2, x.ndim)]
         count = x.numel() // x.shape[1]
-        parts = x.split(4096)  # so that the doubles of large arrays do not fill the memory
-        mean = torch.stack([part.double().sum(axes, keepdim=True) for part in parts]).sum(0) / count
-        squares = [(part.double() - mean).square().sum(axes, keepdim=True) for part in parts]
+        parts = x.split(max(1, 2**22 // x[0].numel()))  # so that the doubles of large arrays do not fill the memory
+        mean = torch.stack([part.double().sum(axes) for part in parts]).sum(0) / count  # (C,)
+        shape = (-1, *[1] * (x.ndim - 2))
+        squares = [(part.double() - mean.view(shape)).square().sum(axes) for part in parts]
         std = (torch.stack(squares).sum(0) / count).sqrt()
-        return cls(mean[0].float(), torch.where(std > 0, std, 1.0)[0].float())
+        std = torch.where(x.amin(axes) == x.amax(axes), 1.0, std)
+        lost = (std < 1e-5 * mean.abs()).nonzero()
+        if len(lost):
+            channel = int(lost[0])
+            what = f"channel {channel} lies within {std[channel]:.3g} of {mean[channel]:.12g}"
+            fix = "subtract its mean before you save it: 32-bit floats cannot tell such values apart"
+            raise DataError(what, "in the training samples", fix)
+        return cls(mean.float().view(shape), std.float().view(shape))
 
     def apply(self, x: Tensor) -> Tensor:
         """Return the samples with mean 0 and standard deviation 1."""

@@ -8,7 +8,7 @@ import torch
 from .arrays import load_splits, sha256
 from .batches import Batches
 from .checkpoint import load_checkpoint
-from .config import Settings, to_yaml
+from .config import Settings
 from .data import ArrayDataset, Normalisation
 from .device import choose_device, choose_precision, seed_everything
 from .early_stopping import EarlyStopping
@@ -17,10 +17,13 @@ from .logbook import Logbook
 from .model import build_model
 from .optimizer import build_optimizer, build_schedule
 from .run import Run
+from .settings_file import check_changes, to_yaml
 from .signals import StopRequest
 from .step import Step
 from .task import Task
 from .trainer import Trainer
+
+FORMAT = 1  # of checkpoints
 
 
 class Experiment:
@@ -69,10 +72,7 @@ class Experiment:
     def trainer(self, run: Run, stop: StopRequest) -> Trainer:
         """Return a trainer that continues the run's last checkpoint, if there is one. Raises RefusedError."""
         settings = self.settings
-        checkpoint = load_checkpoint(run.last) if run.last.exists() else None
-        if checkpoint and checkpoint["data_sha256"] != self.data_sha256:
-            what, where = "the data has changed since the run began", f"{settings.data.path}, for {run.folder}"
-            raise RefusedError(what, where, "put the old file back, or start a new run")
+        checkpoint = self.last_checkpoint(run)
         if checkpoint:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
         # channels_last is the fastest layout of convolutions, on CPU and GPU alike.
@@ -92,13 +92,40 @@ class Experiment:
             context=self.context(),
         )
         if checkpoint:
-            trainer.load_state_dict(checkpoint)
+            try:
+                trainer.load_state_dict(checkpoint)
+            except (KeyError, RuntimeError, ValueError) as error:
+                reason = " ".join(str(error).split()[:20])
+                what, fix = (
+                    f"the checkpoint does not fit the code ({reason})",
+                    "undo what was changed since, or start anew",
+                )
+                raise RefusedError(what, str(run.last), fix) from error
         return trainer
+
+    def last_checkpoint(self, run: Run) -> dict[str, Any] | None:
+        """Return the checkpoint to continue, or None in a run that has none yet. Raises RefusedError."""
+        if not run.last.exists():
+            # The first epoch is logged before it is saved; whoever got further had a checkpoint.
+            if run.logged_epochs() > 1:
+                fix = "put a copy back, or start a new run"
+                raise RefusedError("the last checkpoint is gone", str(run.last), fix)
+            return None
+        checkpoint = load_checkpoint(run.last)
+        if checkpoint.get("format") != FORMAT:
+            raise RefusedError("this is no checkpoint of this project", str(run.last), "put back the one that was here")
+        check_changes(checkpoint["settings"], self.settings, run.folder)
+        if checkpoint["data_sha256"] != self.data_sha256:
+            what, where = "the data has changed since the run began", f"{self.settings.data.path}, for {run.folder}"
+            raise RefusedError(what, where, "put the old file back, or start a new run")
+        if checkpoint["early_stopping"]["best"] is not None and not run.best.exists():
+            raise RefusedError("the best checkpoint is gone", str(run.best), "put a copy back, or start a new run")
+        return checkpoint
 
     def context(self) -> dict[str, Any]:
         """Return what a checkpoint tells about the experiment, in plain types and tensors."""
         return {
-            "format": 1,
+            "format": FORMAT,
             "settings": to_yaml(self.settings),
             "task": self.task.state_dict(),
             "sample_shape": list(self.sample_shape),

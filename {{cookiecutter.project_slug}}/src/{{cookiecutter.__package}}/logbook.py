@@ -29,8 +29,14 @@ class Logbook:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
         self.log.write(text + "\n")
         self.log.flush()
-        plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
-        tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
+        try:
+            plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
+            tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
+        except (
+            OSError,
+            AttributeError,
+        ):  # the terminal or the pipe is gone; training goes on, and train.log has it all
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
     def epoch(self, line: str, numbers: Mapping[str, float], *, improved: bool) -> None:
         """Write down an epoch: the line for people, `numbers` (among them `step`) for programs."""
@@ -43,7 +49,8 @@ class Logbook:
 
     def progress(self, *, total: int, done: int) -> "tqdm[Any]":
         """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""
-        return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=None, leave=False)
+        hidden = None if sys.stderr else True  # None: shown on a terminal only
+        return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=hidden, leave=False)
 
     def flush(self) -> None:
         """Hand everything to the operating system; the trainer does so before it saves a checkpoint."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .config import Settings, to_yaml
+from .config import Settings
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, RefusedError, StorageError
+from .settings_file import to_yaml
 from .storage import write_atomically
 
 
@@ -21,6 +22,7 @@ class Run:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
+        self.begun = False
         self.outcome = ("finished", "all epochs done")
         self._lock = FileLock(folder / ".lock", timeout=0)
 
@@ -60,19 +62,28 @@ class Run:
             who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
             what = f"the run is being trained by {who}"
             raise RefusedError(what, str(self.folder), "wait for it, or start a new run") from error
+        return self
+
+    def begin(self) -> None:
+        """Say that the run trains, with which settings; what is refused before leaves it as it was."""
+        self.begun = True
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         self.write_status("running", "", None)
         write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
-        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             self.write_status(*self.outcome, 0)
-        else:
+        elif self.begun:
             state = {Interrupted: "interrupted", DivergedError: "diverged"}.get(type(error), "failed")
             code = error.exit_code if isinstance(error, ExperimentError) else 1
             self.write_status(state, str(error) or type(error).__name__, code)
         self._lock.release()
+
+    def logged_epochs(self) -> int:
+        """Return how many epochs metrics.jsonl has."""
+        metrics = self.folder / "metrics.jsonl"
+        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
 
     def write_status(self, state: str, reason: str, exit_code: int | None) -> None:
         """Say what the run is doing, or how it ended."""
@@ -111,9 +122,12 @@ def is_done(folder: Path) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a file of the run, empty if it is not there."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return content
+    """Return the content of a file of the run, empty if it is not there. Raises RefusedError if it is damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return content
+    except ValueError as error:
+        raise RefusedError(f"the file is damaged ({error})", str(path), "remove it, then resume again") from error
 
 
 def now() -> str:

@@ -24,6 +24,6 @@ def run(settings: Settings) -> None:
     experiment = Experiment(settings)
     print(f"  to learn     {experiment.task.describe()}")
     for name in splits:
-        counts = np.bincount(experiment.splits[name].y)
+        counts = np.bincount(experiment.splits[name].y, minlength=experiment.task.out_size)
         print(f"  {name:<12} {counts.min()} to {counts.max()} samples of each class")
     print(f"with the model:\n{experiment.model}")

@@ -30,6 +30,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
 def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json."""
     with run, experiment.trainer(run, stop) as trainer:
+        run.begin()
         write_capsule(
             run,
             exact=experiment.exact,

@@ -1,0 +1,39 @@
+"""Settings survive a trip through YAML; a broken file gets one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__package }}.cli import parse
+from {{ cookiecutter.__package }}.config import DataSettings, Settings
+from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
+from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, to_yaml
+
+
+def test_settings_survive_yaml(tmp_path: Path) -> None:
+    settings = Settings(lr=1e-5, deterministic=True, data=DataSettings(path=Path("a b/ä.npz"), split_seed=3))
+    (tmp_path / "config.yaml").write_text(to_yaml(settings), encoding="utf-8")
+    assert parse(Settings, read_flags(tmp_path / "config.yaml")) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("lr: [1", "cannot read the settings"),
+        ("- lr", "the file holds no settings"),
+        ("!!python/object/apply:os.getcwd []", "cannot read the settings"),
+    ],
+)
+def test_a_broken_file_gets_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        read_flags(tmp_path / "config.yaml")
+
+
+def test_a_resumed_run_may_change_how_long_and_where_but_not_what(tmp_path: Path) -> None:
+    began = to_yaml(Settings())
+    check_changes(began, Settings(epochs=99, patience=0, device="cuda", runs_dir=tmp_path), tmp_path)
+    with pytest.raises(RefusedError, match=r"the run began with --batch-size=64 --lr=0.002, not --batch-size=8 --lr="):
+        check_changes(began, Settings(lr=0.5, batch_size=8), tmp_path)
+    with pytest.raises(RefusedError, match=r"--no-deterministic, not --deterministic"):
+        check_changes(began, Settings(deterministic=True), tmp_path)
