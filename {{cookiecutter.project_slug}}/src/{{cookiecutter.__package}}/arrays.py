@@ -126,8 +126,7 @@ def cut(splits: dict[str, Split], missing: list[str], settings: DataSettings, st
     """Cut the missing splits from train, each with its share of every class. Raises DataError."""
     train = splits["train"]
     order = np.random.default_rng(settings.split_seed).permutation(len(train))
-    classes = strata(train.y)
-    if classes is not None:
+    if (classes := strata(train.y)) is not None:
         # Every sample gets its place within its class, from 0 to 1; in that order, every stretch is a fair sample.
         by_class = order[np.argsort(classes[order], kind="stable")]
         places = [(np.arange(count) + 0.5) / count for count in np.unique(classes, return_counts=True)[1]]
