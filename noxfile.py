@@ -62,7 +62,7 @@ def matrix(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def cuda(session: nox.Session) -> None:
     """Train every choice on a GPU, with the packages of the environment that nox was started in."""
-    session.run(sys.executable, "-m", "pytest", "-m", "cuda", "-rs", *session.posargs)
+    session.run(sys.executable, "-m", "pytest", "tests/test_cuda.py", "-rs", *session.posargs)
 
 
 def install(session: nox.Session) -> None:
