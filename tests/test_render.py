@@ -85,6 +85,14 @@ def test_every_file_parses_and_nothing_of_the_template_is_left(project: Project,
     yaml.safe_load((folder / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
 
 
+def test_the_template_parses_before_it_is_rendered() -> None:
+    """So that editors and linters can read it; tests name the package in their imports, and cannot."""
+    for folder in ("{{cookiecutter.project_slug}}/src", "templates", "hooks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if not path.name.startswith("test_"):
+                ast.parse(path.read_text(encoding="utf-8"))
+
+
 @combinations
 def test_lint_and_format(project: Project, task: str, model: str) -> None:
     for command in (["check"], ["format", "--check"]):
