@@ -26,7 +26,7 @@ def demo(session: nox.Session) -> None:
     project = ROOT / "demo" / "my-experiment"
     shutil.rmtree(project.parent, ignore_errors=True)
     project.parent.mkdir()
-    session.run("cookiecutter", str(ROOT), "--no-input", "--output-dir", str(project.parent))
+    session.run("cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", str(project.parent))
     session.chdir(project)
     session.run(sys.executable, "-m", "venv", ".venv", external=True)
     binaries = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -48,7 +48,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check the generator's own code; what it renders is checked by the tests."""
-    session.install("ruff")
+    session.install("ruff", "-c", str(CONSTRAINTS))
     lint_generator(session)
 
 

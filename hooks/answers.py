@@ -10,6 +10,7 @@ import keyword
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
@@ -17,16 +18,18 @@ from jinja2.ext import Extension
 
 SLUG = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 LONGEST = {"project_name": 100, "project_slug": 50, "description": 300, "author": 200}  # characters
-# Names that the rendered project imports or installs, and names that Windows keeps for devices.
-DEPENDENCIES = {"colorama", "filelock", "numpy", "tensorboard", "torch", "tqdm", "tyro", "yaml", "pyyaml"}
-TOOLS = {"hatchling", "mypy", "pip", "pytest", "ruff", "setuptools", "tests", "wheel"}
+# What the rendered project installs, as constraints.txt has it, and the modules among it that have other names.
+CONSTRAINTS = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "constraints.txt"
+DEPENDENCIES = set(re.findall(r"^([\w-]+)==", CONSTRAINTS.read_text().lower().replace("-", "_"), re.MULTILINE))
+MODULES = {"absl", "google", "grpc", "tests", "yaml"}
+COMMANDS = {"activate", "bash", "git", "hatchling", "nox", "pip", "pip3", "python", "python3", "setuptools", "sh", "uv"}
 DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
 def check_answers(answers: Mapping[str, str]) -> str:
     """Refuse impossible answers in one sentence; return "yes" for the others."""
     for question, longest in LONGEST.items():
-        answer = answers[question]
+        answer = str(answers[question] or "")
         if not answer.strip() or len(answer) > longest:
             refuse(question, answer, f"it must have between 1 and {longest} characters")
         if not answer.isprintable():  # line breaks, control characters, half an emoji
@@ -37,8 +40,8 @@ def check_answers(answers: Mapping[str, str]) -> str:
         refuse("project_slug", slug, "use lowercase letters, digits and single hyphens, a letter first: my-experiment")
     if keyword.iskeyword(package) or package in sys.stdlib_module_names:
         refuse("project_slug", slug, f"Python itself uses that name; add a word: {slug}-experiment")
-    if package in DEPENDENCIES | TOOLS | DEVICES:
-        refuse("project_slug", slug, f"a package or a device has that name; add a word: {slug}-experiment")
+    if package in DEPENDENCIES | MODULES | COMMANDS | DEVICES:
+        refuse("project_slug", slug, f"a package, a command or a device has that name; add a word: {slug}-experiment")
     return "yes"
 
 

@@ -8,5 +8,6 @@ slug = json.loads({{ cookiecutter.project_slug | tojson | tojson }})
 for folder in (os.path.join(".github", "workflows"), ".github"):
     with suppress(OSError):  # not empty: it holds the workflow, or something of the user's
         os.rmdir(folder)
-print(f"\nThe experiment is in {slug}. Next:\n\n  cd {slug}")
-print(f"  python -m pip install -e . -c constraints.txt && {slug} train\n")
+with suppress(OSError):  # nobody listens
+    print(f"\nThe experiment is in {slug}. Next:\n\n  cd {slug}")
+    print(f"  python -m pip install -e . -c constraints.txt && {slug} train\n", flush=True)

@@ -1,11 +1,12 @@
 """Builds the data that comes with a rendered project, the same bytes each time.
 
-    python scripts/build_data.py        # writes digits.npz into the template's data folder
+    python scripts/build_data.py [FOLDER]   # writes digits.npz, by default into the template's data folder
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998
 (https://doi.org/10.24432/C50P49), CC BY 4.0; the 1,797 digits of its test set, as scikit-learn carries them.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,5 +29,6 @@ def digits() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    np.savez(DATA / "digits.npz", **digits())  # stored, not compressed: the bytes do not depend on a zlib
-    print("wrote digits.npz")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
+    np.savez(folder / "digits.npz", **digits())  # stored, not compressed: the bytes do not depend on a zlib
+    print(f"wrote {folder / 'digits.npz'}")

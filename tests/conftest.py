@@ -92,6 +92,17 @@ def run(project: Path, *arguments: str, code: int = 0, **options: object) -> tup
     return output, errors
 
 
+def wait_for(process: "subprocess.Popen[str]", text: str) -> list[str]:
+    """Read the output of a command until a line begins with the text; return the lines."""
+    assert process.stdout and process.stderr
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith(text):
+            return lines
+    pytest.fail(f"it ended without {text!r}: {process.stderr.read()}")
+
+
 def newest_run(project: Path, name: str = "my-experiment") -> Path:
     """Return the newest run directory of a project."""
     return max((project / "runs" / name).iterdir())

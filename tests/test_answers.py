@@ -20,8 +20,8 @@ from .conftest import ROOT
 
 BAD_SLUGS = [
     "../x", "/tmp/x", "a/b", "a\\b", ".", "..", "~", "A", "a b", "ä", "1a", "-a", "a-", "a--b", "a_", "a.b", "$(id)",
-    "class", "import", "random", "json", "site", "torch", "numpy", "tyro", "yaml", "tests", "con", "nul", "x" * 51,
-    "", " ", "\x1b[31m", "😀", "{{ 1 }}", "a\udcff",
+    "class", "import", "random", "json", "site", "torch", "numpy", "tyro", "yaml", "sympy", "python", "git", "tests", "con", "nul",
+    "x" * 51, "", " ", "\x1b[31m", "😀", "{{ 1 }}", "a\udcff",
 ]  # fmt: skip
 LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])
 TEXTS = st.one_of(
@@ -81,7 +81,7 @@ def test_an_impossible_text_is_refused(tmp_path: Path, user_config: Path, questi
 def test_the_command_answers_in_one_line_and_creates_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "project_slug=torch"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    rule = "a package or a device has that name; add a word: torch-experiment."
+    rule = "a package, a command or a device has that name; add a word: torch-experiment."
     assert result.returncode == 1
     assert (result.stdout + result.stderr).strip() == f"error: project_slug cannot be 'torch'; {rule}"
     assert list(tmp_path.iterdir()) == []

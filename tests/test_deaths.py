@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from .conftest import Render, combinations, newest_run, run, start
+from .conftest import Render, combinations, newest_run, run, start, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 FLAGS = ("--epochs=12", "--patience=0")
@@ -42,25 +43,27 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def train_with_deaths(project: Path, name: str, delays: list[float]) -> int:
-    """Train under --resume auto, killed after each delay, then to the end; return how many deaths there were."""
-    deaths = 0
-    for delay in delays:
-        process = start(project, "train", "--resume=auto", f"--name={name}", *FLAGS)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        deaths += process.wait() == -signal.SIGKILL
-        process.communicate()
-    run(project, "train", "--resume=auto", f"--name={name}", *FLAGS)
-    return deaths
+def kill(process: "subprocess.Popen[str]") -> bool:
+    """Kill a command; return whether it was still alive."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
 
 
 @combinations
 def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> None:
     project = render(task=task, model=model)
     run(project, "train", "--name=whole", *FLAGS)
-    delays = [random.Random(7).uniform(2.0, 4.5) for _ in range(3)]
-    assert train_with_deaths(project, "killed", delays) >= 1
+    command = ("train", "--resume=auto", "--name=killed", *FLAGS)
+    generator, resumed = random.Random(7), 0
+    for epoch in (1, 4, 8):
+        process = start(project, *command)
+        lines = wait_for(process, f"epoch {epoch:>2}/12")
+        resumed += any(line.startswith("resumed after step") for line in lines)
+        time.sleep(generator.uniform(0, 0.1))
+        assert kill(process)
+    output, _ = run(project, *command)
+    assert resumed == 2 and "resumed after step" in output
     assert same(final(project, "killed"), final(project, "whole"))
 
 
@@ -70,16 +73,19 @@ def test_killed_many_times(render: Render) -> None:
     run(project, "train", "--name=whole", *FLAGS)
     whole, generator, deaths = final(project, "whole"), random.Random(8), 0
     for trial in range(25):
-        deaths += train_with_deaths(project, f"killed-{trial}", [generator.uniform(0.1, 5.0) for _ in range(2)])
+        command = ("train", "--resume=auto", f"--name=killed-{trial}", *FLAGS)
+        for _ in range(2):
+            process = start(project, *command)
+            time.sleep(generator.uniform(0.1, 5.0))
+            deaths += kill(process)
+        run(project, *command)
         assert same(final(project, f"killed-{trial}"), whole), trial
     print(f"{deaths} SIGKILLs, 25 bit-identical ends (seed 8)")
 
 
 def test_a_second_start_of_the_same_run_is_refused(digits: Path) -> None:
     first = start(digits, "train", "--epochs=500", "--patience=0")
-    assert first.stdout
-    while not first.stdout.readline().startswith("epoch"):
-        pass
+    wait_for(first, "epoch")
     folder = newest_run(digits)
     _, errors = run(digits, "train", f"--resume={folder.relative_to(digits)}", code=5)
     assert errors.splitlines()[-1].startswith(f"error: the run is being trained by process {first.pid} on ")

@@ -19,8 +19,8 @@ Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "commands", "experiment", "trainer", "step", "batches", "capsule", "run", "data", "arrays",
-    "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "settings_file", "config", "storage", "signals",
-    "errors",
+    "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "settings_file",
+    "config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"model", "task", "optimizer", "logbook", "early_stopping"}  # import no sibling but errors
 COMMANDS = ["inspect", "train"]

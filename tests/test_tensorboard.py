@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .conftest import newest_run, run, start
+from .conftest import environment, newest_run, run, start, wait_for
 
 
 @contextmanager
@@ -101,10 +101,7 @@ def test_an_exception_in_the_users_model_leaves_traceback_and_scalars(digits: Pa
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_loses_no_scalar(digits: Path, name: str) -> None:
     process = start(digits, "train")
-    assert process.stdout
-    lines = []
-    while not (lines and lines[-1].startswith("epoch  3/60")):
-        lines.append(process.stdout.readline())
+    lines = wait_for(process, "epoch  3/60")
     process.send_signal(getattr(signal, name))
     rest, _ = process.communicate(timeout=60)
     epochs = [line for line in [*lines, *rest.splitlines()] if line.startswith("epoch ")]
@@ -129,8 +126,6 @@ trainer.fit()
 trainer.logbook.writer.add_scalar("last", 1.0, 99)
 raise RuntimeError("the user's")
 """
-    from .conftest import environment
-
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=digits, env=environment(digits), capture_output=True, text=True, timeout=120
     )

@@ -15,6 +15,13 @@ PROJECT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.Popen[str]"]
 
 
+def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read the output of a command until a line begins with the text."""
+    assert process.stdout and process.stderr
+    if not any(line.startswith(text) for line in process.stdout):
+        pytest.fail(f"it ended without {text!r}: {process.stderr.read()}")
+
+
 @pytest.fixture
 def digits(tmp_path: Path) -> Path:
     """A tenth of the bundled data."""

@@ -105,7 +105,7 @@ def test_both_byte_orders_are_read_alike() -> None:
             {"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "x_val": np.zeros((3, 4)), "y_val": np.zeros(3)},
             r"the samples differ in shape: .'train': \(2,\), 'val': \(4,\).",
         ),
-        ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the samples are texts"),
+        ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the samples are strings"),
         ({"x": np.zeros((2, 2)), "y": np.arange(2)}, r"2 samples are too few to cut val and test from"),
         ({"x": np.array([{}]), "y": np.zeros(1)}, r"cannot read the arrays .*save it again with np.savez"),
     ],

@@ -12,7 +12,7 @@ STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"epoch": 3}, "n
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "last.pt", STATE)
+    save_checkpoint(STATE, tmp_path / "last.pt")
     state = load_checkpoint(tmp_path / "last.pt")
     assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
     assert state["progress"] == {"epoch": 3} and state["names"] == ["a", 1]
@@ -21,14 +21,14 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_two_saves_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.pt", "b.pt"):
-        save_checkpoint(tmp_path / name, STATE)
+        save_checkpoint(STATE, tmp_path / name)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
 @pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
 def test_a_flipped_bit_is_found(tmp_path: Path, position: float) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(path, STATE)
+    save_checkpoint(STATE, path)
     data = bytearray(path.read_bytes())
     data[data.index(b"\x00\x00\x80\x3f") + int(position * 3000)] ^= 4  # within the weights
     path.write_bytes(data)
@@ -38,7 +38,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, position: float) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_a_truncated_or_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    save_checkpoint(tmp_path / "last.pt", STATE)
+    save_checkpoint(STATE, tmp_path / "last.pt")
     whole = (tmp_path / "last.pt").read_bytes()
     (tmp_path / "last.pt").write_bytes(content or whole[: len(whole) // 2])
     with pytest.raises(RefusedError, match="cannot be read"):
@@ -58,13 +58,13 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
 
 def test_what_stood_there_survives_a_failed_save(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
-    save_checkpoint(tmp_path / "last.pt", STATE)
+    save_checkpoint(STATE, tmp_path / "last.pt")
     before = (tmp_path / "last.pt").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
         with pytest.raises(StorageError, match=r"cannot write .* bytes \(File too large\); .*last.pt; free some"):
-            save_checkpoint(tmp_path / "last.pt", STATE)
+            save_checkpoint(STATE, tmp_path / "last.pt")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "last.pt").read_bytes() == before

@@ -1,8 +1,10 @@
 """The command line answers at once: help, and one sentence for every mistake."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,18 @@ import pytest
 from {{ cookiecutter.__package }}.cli import main, parse
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.settings_file import read_flags
+from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 
 from .conftest import PROJECT
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Give pytest back its own signal handlers."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(

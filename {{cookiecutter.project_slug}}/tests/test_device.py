@@ -24,7 +24,7 @@ def draw() -> list[float]:
 def test_random_states_come_back_from_a_checkpoint(tmp_path) -> None:
     seed_everything(3, deterministic=False)
     draw()
-    save_checkpoint(tmp_path / "random.pt", random_states())
+    save_checkpoint(random_states(), tmp_path / "random.pt")
     expected = draw()
     draw()
     restore_random_states(load_checkpoint(tmp_path / "random.pt"))
@@ -41,7 +41,7 @@ def test_a_seed_decides_everything() -> None:
 
 @pytest.mark.parametrize("name", ["cuda:99", "cpu:1", "gpu", "meta"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"--device {name} is not available; .*; choose one of: auto, cpu"):
+    with pytest.raises(ConfigError, match=rf"--device {name} is not available; .*; choose one of: auto, .*cpu"):
         choose_device(name)
 
 

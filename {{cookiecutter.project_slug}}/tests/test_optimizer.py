@@ -38,7 +38,7 @@ def test_channels_last_moments_survive_a_checkpoint(tmp_path) -> None:
 
     model, optimizer = build()
     learn(model, optimizer, 1)
-    save_checkpoint(tmp_path / "last.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    save_checkpoint({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "last.pt")
     learn(model, optimizer, 2)
 
     resumed, resumed_optimizer = build()

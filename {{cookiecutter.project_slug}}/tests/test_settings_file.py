@@ -35,5 +35,14 @@ def test_a_resumed_run_may_change_how_long_and_where_but_not_what(tmp_path: Path
     check_changes(began, Settings(epochs=99, patience=0, device="cuda", runs_dir=tmp_path), tmp_path)
     with pytest.raises(RefusedError, match=r"the run began with --batch-size=64 --lr=0.002, not --batch-size=8 --lr="):
         check_changes(began, Settings(lr=0.5, batch_size=8), tmp_path)
-    with pytest.raises(RefusedError, match=r"--no-deterministic, not --deterministic"):
+    with pytest.raises(RefusedError, match=r"--deterministic=False, not --deterministic=True"):
         check_changes(began, Settings(deterministic=True), tmp_path)
+
+
+def test_a_setting_that_was_added_since_does_not_stop_a_resume(tmp_path: Path) -> None:
+    check_changes("lr: 0.002\ndata:\n  x: x\n", Settings(), tmp_path)
+
+
+def test_a_setting_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=r"the run began with --model.colour=red, not --model.colour=None"):
+        check_changes("model:\n  colour: red\n", Settings(), tmp_path)

@@ -38,7 +38,7 @@ def test_the_loss_stays_on_the_device_without_its_graph(settings: Settings) -> N
 def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tmp_path) -> None:
     step, x, y = build(settings)
     step(x, y)
-    save_checkpoint(tmp_path / "last.pt", step.state_dict())
+    save_checkpoint(step.state_dict(), tmp_path / "last.pt")
     torch.manual_seed(5)
     step(x, y)
 

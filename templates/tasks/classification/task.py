@@ -81,6 +81,11 @@ class Task:
         names = ", ".join(map(repr, self.class_names[:10]))
         return f"{self.out_size} classes: {names}{', ...' if self.out_size > 10 else ''}"
 
+    def balance(self, target: Tensor) -> str:
+        """Return how the targets (N,) of a split are spread, in a few words."""
+        counts = target.bincount(minlength=self.out_size)
+        return f"{counts.min()} to {counts.max()} samples of each class"
+
     def state_dict(self) -> dict[str, Any]:
         """Return what predictions need besides the model."""
         return {"class_names": self.class_names}
@@ -122,7 +127,7 @@ class Metrics:
 
 
 def labels(y: Array) -> Array:
-    """Return labels (N,) or (N, 1), whole numbers or texts, as (N,). Raises DataError for anything else."""
+    """Return labels (N,) or (N, 1), whole numbers or strings, as (N,). Raises DataError for anything else."""
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
         what = f"the labels have shape {y.shape}"
         raise DataError(what, "in the targets", "give one class per sample: (N,) or (N, 1)")
@@ -131,7 +136,7 @@ def labels(y: Array) -> Array:
         broken = (y != np.floor(y)) | (np.abs(y) >= 2**53)  # above, floats skip whole numbers
         if broken.any():
             first = int(broken.argmax())
-            what = f"label {y[first]} at index {first} is no whole number, or too large to be exact"
-            raise DataError(what, "in the targets", "number the classes, or name them by texts")
+            what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
+            raise DataError(what, "in the targets", "number the classes, or name them by strings")
         y = y.astype(np.int64)
     return y

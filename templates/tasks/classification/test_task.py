@@ -59,7 +59,7 @@ def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[obj
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        (np.array([0.0, 1.5]), "label 1.5 at index 1 is no whole number"),
+        (np.array([0.0, 1.5]), "label 1.5 at index 1 is not a whole number"),
         (np.array([0.0, 1e19]), "label 1e.19 at index 1 is .* too large to be exact"),
         (np.zeros((4, 2)), r"the labels have shape \(4, 2\)"),
         (np.zeros(4), "all labels are 0; in the training split"),
@@ -91,6 +91,10 @@ def test_top_5_counts_the_five_best_of_many_classes() -> None:
     metrics.update(torch.arange(8.0).repeat(2, 1), torch.tensor([3, 2]))
     assert metrics.compute()["top_5_accuracy"] == 0.5
     assert set(metrics.compute()) == set(Task(list(range(8))).maximize) - {"loss"}
+
+
+def test_a_missing_class_shows_in_the_balance() -> None:
+    assert task().balance(torch.tensor([0, 0, 1])) == "0 to 2 samples of each class"
 
 
 def test_control_characters_in_labels_do_not_reach_the_terminal() -> None:

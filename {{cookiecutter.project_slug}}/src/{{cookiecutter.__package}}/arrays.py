@@ -1,12 +1,10 @@
 """From files to checked arrays and splits. NumPy only, so that looking at data does not wait for torch."""
 
 import hashlib
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,18 +13,6 @@ from .errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Strata = Callable[[Array], Array | None]  # targets -> the classes that every split should hold in equal shares
-# What NumPy raises for files that are cut off, damaged, hostile, or something else altogether.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    AttributeError,
-    TypeError,
-    RuntimeError,
-    MemoryError,
-    BadZipFile,
-    zlib.error,
-)
 SHARES = {"val": 0.15, "test": 0.15}  # of all samples, where the files do not say
 
 
@@ -68,9 +54,9 @@ def read_arrays(path: Path) -> dict[str, Array]:
             return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(path.glob("*.npy"))}
         with np.load(path, allow_pickle=False) as arrays:
             return {name: np.asarray(arrays[name]) for name in arrays.files}
-    except UNREADABLE as error:
-        reason = "no NumPy file, or Python objects in it" if "pickle" in str(error) else error
-        fix = "save it again with np.savez, numbers and texts only"
+    except Exception as error:  # NumPy raises many kinds for files that are cut off, damaged, hostile or something else
+        reason = "not a NumPy file, or it holds Python objects" if "pickle" in str(error) else error
+        fix = "save it again with np.savez, numbers and strings only"
         raise DataError(f"cannot read the arrays ({reason})", str(path), fix) from error
 
 
@@ -91,11 +77,11 @@ def take(arrays: dict[str, Array], settings: DataSettings, suffix: str) -> Split
 
 
 def check(array: Array, where: str) -> Array:
-    """Return the array in native byte order; it has samples, of finite numbers or of texts. Raises DataError."""
+    """Return the array in native byte order; it has samples, of finite numbers or of strings. Raises DataError."""
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
-        raise DataError(f"its type is {array.dtype}", where, "save numbers, or labels as texts, with np.savez")
+        raise DataError(f"its type is {array.dtype}", where, "save numbers, or labels as strings, with np.savez")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     rows = max(1, 2**22 // array[0].size)  # at a time, so that large arrays do not fill the memory
     for start in range(0, len(array), rows) if array.dtype.kind == "f" else ():
@@ -110,7 +96,7 @@ def check(array: Array, where: str) -> Array:
 def channels_first(x: Array, channels: str, where: str) -> Array:
     """Return samples as (N, C, ...) or, for tables, (N, F). Raises DataError where `auto` cannot tell."""
     if x.dtype.kind == "U":
-        raise DataError("the samples are texts", where, "turn them into numbers")
+        raise DataError("the samples are strings", where, "turn them into numbers")
     if channels == "none" or x.ndim == 1:
         return x[:, np.newaxis]
     if channels == "first" or x.ndim == 2:

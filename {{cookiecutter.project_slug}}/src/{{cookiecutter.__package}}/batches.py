@@ -39,7 +39,7 @@ class Batches:
         self.seed = seed
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return len(self.sizes)
 
     @property
     def sizes(self) -> list[int]:

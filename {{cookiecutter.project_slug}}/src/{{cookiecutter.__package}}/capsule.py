@@ -24,10 +24,11 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> None:
         "versions": {"python": platform.python_version(), **versions},
         "git_commit": git("rev-parse", "HEAD"),
         "git_diff": git("diff", "HEAD"),
+        "git_untracked": git("ls-files", "--others", "--exclude-standard"),
     }
     first = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
     start = {"time": now(), "command": sys.argv, "folder": str(Path.cwd())}
-    changed = {name: value for name, value in conditions.items() if first[name] != value}
+    changed = {name: value for name, value in conditions.items() if first.get(name) != value}
     run.write_json(
         "capsule.json",
         {
@@ -45,6 +46,8 @@ def git(*arguments: str) -> str | None:
     """Return what git says about the code, or None outside a repository."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

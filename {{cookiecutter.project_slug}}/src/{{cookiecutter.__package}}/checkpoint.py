@@ -11,11 +11,12 @@ from .errors import RefusedError
 from .storage import write_atomically
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(state: dict[str, Any], *paths: Path) -> None:
     """Write the state; a checkpoint that stood there before is replaced only by a whole one. Raises StorageError."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue(), verify=verify)
+    for path in paths:
+        write_atomically(path, buffer.getbuffer(), verify=verify)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

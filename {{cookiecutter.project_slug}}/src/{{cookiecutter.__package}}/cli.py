@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from .config import Settings
-from .errors import ConfigError, ExperimentError
+from .errors import ConfigError, ExperimentError, StorageError, exit_code
 from .run import find_run, is_done
 from .settings_file import check_changes, read_flags, to_yaml
 from .signals import StopRequest
@@ -22,27 +22,29 @@ PROGRAM = "{{ cookiecutter.project_slug }}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
-    """Train a model, then score its best checkpoint on the test split."""
+class Common:
+    """What all commands take."""
 
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    debug: bool = False
+    """Show the traceback of an error, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Common):
+    """Train a model, then score its best checkpoint on the test split."""
+
     config: Path | None = None
     """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
     resume: str | None = None
     """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
     fast_dev_run: bool = False
     """Try every phase on one batch, and leave nothing behind (lesson 3 of the notes)."""
-    debug: bool = False
-    """Show the traceback of an error, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspect:
+class Inspect(Common):
     """Look at the data as training would: arrays, splits, classes, model."""
-
-    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
-    debug: bool = False
-    """Show the traceback of an error, too."""
 
 
 Command = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[Inspect, tyro.conf.subcommand("inspect")]
@@ -60,20 +62,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             inspect.run(command.settings)
         return 0
-    except ExperimentError as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
         return 130
-    except Exception as error:  # a bug, or an exception in code that the user has edited
-        traceback.print_exc()
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"error: {what}; {frame.filename}:{frame.lineno}; see the traceback above", file=sys.stderr)
-        return 1
+    except Exception as error:
+        code = exit_code(error)
+        if code == 1 or "--debug" in arguments:
+            traceback.print_exc()
+        print(f"error: {sentence(error)}", file=sys.stderr)
+        return code
+
+
+def sentence(error: Exception) -> str:
+    """Return what is wrong, where, and how to fix it, for any exception."""
+    if isinstance(error, ExperimentError):
+        return str(error)
+    if exit_code(error) == StorageError.exit_code and isinstance(error, OSError):
+        return f"{error.strerror}; {error.filename or 'in the run directory'}; make room, or choose another --runs-dir"
+    # A bug, or an exception in code that the user has edited: the last place in this package is where to look.
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next(frame for frame in reversed(frames) if Path(frame.filename).is_relative_to(Path(__file__).parent))
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"{what}; {frame.filename}:{frame.lineno}; see the traceback above"
 
 
 def train(command: Train, flags: list[str]) -> None:

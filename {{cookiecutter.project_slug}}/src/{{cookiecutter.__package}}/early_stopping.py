@@ -14,15 +14,13 @@ class EarlyStopping:
     def __init__(self, *, patience: int, maximize: bool = False) -> None:
         self.patience = patience
         self.maximize = maximize
-        self.best: float | None = None
+        self.best = -math.inf if maximize else math.inf
         self.best_epoch: int | None = None
         self.epochs_without_improvement = 0
 
     def update(self, value: float, epoch: int) -> bool:
         """Record the value of an epoch and return whether it is the best so far."""
-        worst = -math.inf if self.maximize else math.inf
-        best = worst if self.best is None else self.best
-        improved = value > best if self.maximize else value < best
+        improved = value > self.best if self.maximize else value < self.best
         if improved:
             self.best, self.best_epoch, self.epochs_without_improvement = value, epoch, 0
         else:

@@ -1,5 +1,10 @@
 """The few exceptions that end a command in one sentence, each with its exit code."""
 
+import errno
+
+# What the operating system says when a disk is full, a file too large, or a folder not ours to write.
+STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
 
 class ExperimentError(Exception):
     """Says what is wrong, where, and how to fix it; the command prints it and leaves with `exit_code`."""
@@ -48,3 +53,10 @@ class Interrupted(ExperimentError):
     def __init__(self, signal_number: int, what: str, where: str, fix: str) -> None:
         super().__init__(what, where, fix)
         self.exit_code = 128 + signal_number
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that the error ends a command with; 1 is for bugs."""
+    if isinstance(error, OSError) and error.errno in STORAGE:
+        return StorageError.exit_code
+    return error.exit_code if isinstance(error, ExperimentError) else 1

@@ -9,14 +9,14 @@ from .arrays import load_splits, sha256
 from .batches import Batches
 from .checkpoint import load_checkpoint
 from .config import Settings
-from .data import ArrayDataset, Normalisation
-from .device import choose_device, choose_precision, seed_everything
+from .data import ArrayDataset, Normalisation, to_tensor
+from .device import channels_last, choose_device, choose_precision, seed_everything
 from .early_stopping import EarlyStopping
 from .errors import ConfigError, RefusedError
 from .logbook import Logbook
 from .model import build_model
 from .optimizer import build_optimizer, build_schedule
-from .run import Run
+from .run import Run, is_done
 from .settings_file import check_changes, to_yaml
 from .signals import StopRequest
 from .step import Step
@@ -35,21 +35,23 @@ class Experiment:
     def __init__(self, settings: Settings, *, one_batch: bool = False) -> None:
         self.settings = settings
         self.device = choose_device(settings.device)
-        self.precision = choose_precision(settings.precision, self.device)
+        gpu = self.device.type == "cuda"
+        self.device_name = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if gpu else str(self.device)
         # Whether the same run on the same machine gives the same bits.
-        self.exact = self.device.type == "cpu" or (self.device.type == "cuda" and settings.deterministic)
+        self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)
         seed_everything(settings.seed, deterministic=settings.deterministic)
+        self.precision = choose_precision(settings.precision, self.device)
 
         arrays = load_splits(settings.data, Task.strata)
         self.data_sha256 = sha256(settings.data.path)
         self.sample_shape = arrays["train"].x.shape[1:]
         self.task = Task.from_targets(arrays["train"].y, **asdict(settings.task))
+        self.normalisation = Normalisation.measure(to_tensor(arrays["train"].x))
         limit = settings.batch_size if one_batch else None
         self.splits = {
             name: ArrayDataset(split.x[:limit], self.task.encode(split.y[:limit], f"in the {name} split"))
             for name, split in arrays.items()
         }
-        self.normalisation = Normalisation.measure(self.splits["train"].x)
 
         self.model = build_model(self.sample_shape, self.task.out_size, **asdict(settings.model))
         directions = {f"val_{name}": maximize for name, maximize in self.task.maximize.items()}
@@ -69,14 +71,38 @@ class Experiment:
             seed=self.settings.seed if training else None,
         )
 
-    def trainer(self, run: Run, stop: StopRequest) -> Trainer:
-        """Return a trainer that continues the run's last checkpoint, if there is one. Raises RefusedError."""
+    def last_checkpoint(self, run: Run) -> dict[str, Any] | None:
+        """Return the checkpoint to continue, or None in a run that has none yet.
+
+        Raises RefusedError, with nothing in the run directory changed, if it does not match.
+        """
+        another = "put a copy back, or start a new run"
+        if not run.last.exists():
+            if is_done(run.folder):
+                raise RefusedError("the last checkpoint is gone", str(run.last), another)
+            return None
+        checkpoint = load_checkpoint(run.last)
+        if checkpoint.get("format") != FORMAT:
+            raise RefusedError("this is not a checkpoint of this project", str(run.last), another)
+        check_changes(checkpoint["settings"], self.settings, run.folder)
+        if checkpoint["data_sha256"] != self.data_sha256:
+            what, where = "the data has changed since the run began", f"{self.settings.data.path}, for {run.folder}"
+            raise RefusedError(what, where, "put the old file back, or start a new run")
+        saved, built = ({k: v.shape for k, v in d.items()} for d in (checkpoint["model"], self.model.state_dict()))
+        if saved != built:
+            what = "the model has other weights than when the run began"
+            raise RefusedError(what, f"model.py, for {run.folder}", "undo the change, or start a new run")
+        if checkpoint["early_stopping"]["best_epoch"] is not None and not run.best.exists():
+            raise RefusedError("the best checkpoint is gone", str(run.best), another)
+        return checkpoint
+
+    def trainer(self, run: Run, stop: StopRequest, checkpoint: dict[str, Any] | None = None) -> Trainer:
+        """Return a trainer that starts, or continues the checkpoint."""
         settings = self.settings
-        checkpoint = self.last_checkpoint(run)
         if checkpoint:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
-        # channels_last is the fastest layout of convolutions, on CPU and GPU alike.
-        model = self.model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.normalisation = Normalisation(**checkpoint["normalisation"])
+        model = channels_last(self.model.to(self.device))
         optimizer = build_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay)
         trainer = Trainer(
             step=Step(model, self.task, optimizer, device=self.device, precision=self.precision),
@@ -92,35 +118,8 @@ class Experiment:
             context=self.context(),
         )
         if checkpoint:
-            try:
-                trainer.load_state_dict(checkpoint)
-            except (KeyError, RuntimeError, ValueError) as error:
-                reason = " ".join(str(error).split()[:20])
-                what, fix = (
-                    f"the checkpoint does not fit the code ({reason})",
-                    "undo what was changed since, or start anew",
-                )
-                raise RefusedError(what, str(run.last), fix) from error
+            trainer.load_state_dict(checkpoint)
         return trainer
-
-    def last_checkpoint(self, run: Run) -> dict[str, Any] | None:
-        """Return the checkpoint to continue, or None in a run that has none yet. Raises RefusedError."""
-        if not run.last.exists():
-            # The first epoch is logged before it is saved; whoever got further had a checkpoint.
-            if run.logged_epochs() > 1:
-                fix = "put a copy back, or start a new run"
-                raise RefusedError("the last checkpoint is gone", str(run.last), fix)
-            return None
-        checkpoint = load_checkpoint(run.last)
-        if checkpoint.get("format") != FORMAT:
-            raise RefusedError("this is no checkpoint of this project", str(run.last), "put back the one that was here")
-        check_changes(checkpoint["settings"], self.settings, run.folder)
-        if checkpoint["data_sha256"] != self.data_sha256:
-            what, where = "the data has changed since the run began", f"{self.settings.data.path}, for {run.folder}"
-            raise RefusedError(what, where, "put the old file back, or start a new run")
-        if checkpoint["early_stopping"]["best"] is not None and not run.best.exists():
-            raise RefusedError("the best checkpoint is gone", str(run.best), "put a copy back, or start a new run")
-        return checkpoint
 
     def context(self) -> dict[str, Any]:
         """Return what a checkpoint tells about the experiment, in plain types and tensors."""
@@ -131,18 +130,5 @@ class Experiment:
             "sample_shape": list(self.sample_shape),
             "normalisation": {"mean": self.normalisation.mean, "std": self.normalisation.std},
             "data_sha256": self.data_sha256,
-            "torch_version": str(torch.__version__),
             "threads": torch.get_num_threads(),
         }
-
-    def describe(self) -> list[str]:
-        """Return what is going to be trained, a line each."""
-        sizes = ", ".join(f"{len(dataset):,} {name}" for name, dataset in self.splits.items())
-        weights = sum(p.numel() for p in self.model.parameters())
-        precision = str(self.precision).removeprefix("torch.")
-        return [
-            f"data    {self.settings.data.path}: {sizes}; a sample is {self.sample_shape}",
-            f"task    {self.task.describe()}",
-            f"model   {type(self.model).__name__} with {weights:,} weights",
-            f"device  {self.device}, {precision}, {torch.get_num_threads()} threads",
-        ]

@@ -29,13 +29,12 @@ class Logbook:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
         self.log.write(text + "\n")
         self.log.flush()
+        if sys.stdout is None:  # it was closed before the start
+            return
+        plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
         try:
-            plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
             tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
-        except (
-            OSError,
-            AttributeError,
-        ):  # the terminal or the pipe is gone; training goes on, and train.log has it all
+        except OSError:  # the terminal or the pipe is gone: training goes on, and train.log has it all
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
     def epoch(self, line: str, numbers: Mapping[str, float], *, improved: bool) -> None:

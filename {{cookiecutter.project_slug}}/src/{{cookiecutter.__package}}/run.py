@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .config import Settings
-from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, RefusedError, StorageError
+from .errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError, exit_code
 from .settings_file import to_yaml
 from .storage import write_atomically
 
@@ -23,7 +23,7 @@ class Run:
         self.folder = folder
         self.settings = settings
         self.begun = False
-        self.outcome = ("finished", "all epochs done")
+        self.outcome = ("finished", "nothing was left to do")
         self._lock = FileLock(folder / ".lock", timeout=0)
 
     @classmethod
@@ -72,18 +72,14 @@ class Run:
         write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            self.write_status(*self.outcome, 0)
-        elif self.begun:
-            state = {Interrupted: "interrupted", DivergedError: "diverged"}.get(type(error), "failed")
-            code = error.exit_code if isinstance(error, ExperimentError) else 1
-            self.write_status(state, str(error) or type(error).__name__, code)
-        self._lock.release()
-
-    def logged_epochs(self) -> int:
-        """Return how many epochs metrics.jsonl has."""
-        metrics = self.folder / "metrics.jsonl"
-        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+        try:
+            if error is None:
+                self.write_status(*self.outcome, 0)
+            elif self.begun:
+                state = {Interrupted: "interrupted", DivergedError: "diverged"}.get(type(error), "failed")
+                self.write_status(state, str(error) or type(error).__name__, exit_code(error))
+        finally:
+            self._lock.release()
 
     def write_status(self, state: str, reason: str, exit_code: int | None) -> None:
         """Say what the run is doing, or how it ended."""

@@ -11,7 +11,7 @@ from .config import Settings
 from .errors import ConfigError, RefusedError
 
 # What may change when a run is resumed; the data is known by its digest, wherever it lies.
-MAY_CHANGE = ("--runs-dir=", "--epochs=", "--patience=", "--device=", "--data.path=")
+MAY_CHANGE = {"runs-dir", "epochs", "patience", "device", "data.path"}
 
 
 def to_yaml(settings: Settings) -> str:
@@ -22,13 +22,12 @@ def to_yaml(settings: Settings) -> str:
 
 def check_changes(saved: str, wanted: Settings, run: Path) -> None:
     """Raise RefusedError if a resumed run would go on with other settings than it began with, `saved` as YAML."""
-    before, after = (
-        {flag for flag in to_flags(yaml.safe_load(text)) if not flag.startswith(MAY_CHANGE)}
-        for text in (saved, to_yaml(wanted))
-    )
-    if before != after:
-        what = f"the run began with {' '.join(sorted(before - after))}, not {' '.join(sorted(after - before))}"
-        raise RefusedError(what, f"in {run}", "resume without these flags, or start a new run")
+    before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
+    changed = [name for name in before if name not in MAY_CHANGE and before[name] != after.get(name)]
+    if changed:
+        began, asked = (" ".join(f"--{name}={values.get(name)}" for name in changed) for values in (before, after))
+        fix = "resume without these flags, or start a new run"
+        raise RefusedError(f"the run began with {began}, not {asked}", f"in {run}", fix)
 
 
 def read_flags(path: Path) -> list[str]:
@@ -43,13 +42,21 @@ def read_flags(path: Path) -> list[str]:
     return list(to_flags(settings))
 
 
-def to_flags(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
-    """{"data": {"path": "a.npz"}, "lr": 0.1} -> --data.path=a.npz --lr=0.1"""
-    for key, value in settings.items():
-        name = str(key).replace("_", "-")
-        if isinstance(value, Mapping):
-            yield from to_flags(value, f"{prefix}{name}.")
-        elif isinstance(value, bool):
-            yield f"--{prefix}{name}" if value else f"--{prefix}no-{name}"
+def to_flags(settings: Mapping[Any, Any]) -> Iterator[str]:
+    """{"data": {"path": "a.npz"}, "deterministic": False} -> --data.path=a.npz --no-deterministic"""
+    for name, value in flatten(settings):
+        if isinstance(value, bool):
+            group, dot, last = name.rpartition(".")
+            yield f"--{name}" if value else f"--{group}{dot}no-{last}"
         else:
-            yield f"--{prefix}{name}={value}"
+            yield f"--{name}={value}"
+
+
+def flatten(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """{"data": {"split_seed": 3}} -> ("data.split-seed", 3)"""
+    for key, value in settings.items():
+        name = prefix + str(key).replace("_", "-")
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{name}.")
+        else:
+            yield name, value

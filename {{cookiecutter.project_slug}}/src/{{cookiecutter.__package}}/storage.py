@@ -8,10 +8,10 @@ from pathlib import Path
 from .errors import StorageError
 
 
-def write_atomically(path: Path, data: bytes, verify: Callable[[Path], None] | None = None) -> None:
+def write_atomically(path: Path, data: bytes | memoryview, verify: Callable[[Path], None] | None = None) -> None:
     """Replace `path` by `data`: written beside it, flushed to the disk, verified, then renamed.
 
-    Raises StorageError if that fails; what was at `path` before is then still there.
+    Raises StorageError if that fails; `path` then holds all of the old data, or all of the new.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:

@@ -38,8 +38,8 @@ class Trainer:
         run: Run,
         stop: StopRequest,
         epochs: int,
-        monitor: str = "val_loss",
-        context: dict[str, Any] | None = None,
+        monitor: str,
+        context: dict[str, Any],
     ) -> None:
         self.logbook = logbook  # first: whatever fails below, __del__ finds it
         self.step = step
@@ -51,7 +51,7 @@ class Trainer:
         self.stop = stop
         self.epochs = epochs
         self.monitor = monitor
-        self.context = context or {}  # goes into every checkpoint: what a prediction needs besides the model
+        self.context = context  # goes into every checkpoint: what a prediction needs besides the model
         self.epoch = 0  # epochs that are done
         self.batch = 0  # batches that are done in the running epoch
         self.global_step = 0
@@ -66,8 +66,10 @@ class Trainer:
                     self.run_epoch()
             except Interrupted:
                 self.finite_losses()
+                if not all(parameter.isfinite().all() for parameter in self.step.model.parameters()):
+                    raise self.diverged("the weights are not finite", f"after step {self.global_step}") from None
                 self.logbook.flush()
-                save_checkpoint(self.run.last, self.state_dict())
+                save_checkpoint(self.state_dict(), self.run.last)
                 raise
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
@@ -95,9 +97,7 @@ class Trainer:
         self.batch = 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)
-        if improved:
-            save_checkpoint(self.run.best, self.state_dict())
-        save_checkpoint(self.run.last, self.state_dict())
+        save_checkpoint(self.state_dict(), *([self.run.best] if improved else []), self.run.last)
 
     def train_epoch(self) -> float:
         """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
@@ -129,11 +129,10 @@ class Trainer:
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
         stopping, merit = self.early_stopping, f"val_{self.step.task.figure_of_merit}"
-        best = "none" if stopping.best is None else f"{stopping.best:.4f}"
         return (
             f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}"
             f"  train_loss {numbers['train_loss']:.4f}  val_loss {numbers['val_loss']:.4f}"
-            f"  {merit} {numbers[merit]:.4f}  best {best}"
+            f"  {merit} {numbers[merit]:.4f}  best {stopping.best:.4f}"
             f"  patience {stopping.epochs_without_improvement}/{stopping.patience}"
             f"  {numbers['samples_per_second']:,.0f} samples/s"
         )
@@ -179,9 +178,10 @@ class Trainer:
         restore_random_states(state["random"])
 
     def evaluate(self, batches: Batches) -> dict[str, float]:
-        """Return samples, loss and metrics of the best checkpoint on a split."""
-        self.step.model.load_state_dict(load_checkpoint(self.run.best)["model"])
-        return {"samples": len(batches.dataset), **self.validate(batches)}
+        """Return best_epoch, samples, loss and metrics of the best checkpoint on a split."""
+        best = load_checkpoint(self.run.best)
+        self.step.model.load_state_dict(best["model"])
+        return {"best_epoch": best["progress"]["epoch"], "samples": len(batches.dataset), **self.validate(batches)}
 
     def close(self) -> None:
         """Close the TensorBoard writer and the log files."""

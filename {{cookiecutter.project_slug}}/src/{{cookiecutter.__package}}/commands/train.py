@@ -29,26 +29,40 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
 
 def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json."""
-    with run, experiment.trainer(run, stop) as trainer:
+    with run:
+        checkpoint = experiment.last_checkpoint(run)
         run.begin()
-        write_capsule(
-            run,
-            exact=experiment.exact,
-            data_sha256=experiment.data_sha256,
-            device=str(experiment.device),
-            threads=torch.get_num_threads(),
-        )
-        for line in [*experiment.describe(), f"run     {run.folder}"]:
-            trainer.logbook.write(line)
-        if trainer.global_step:
-            trainer.logbook.write(f"resumed after step {trainer.global_step}, in epoch {trainer.epoch + 1}")
-        run.outcome = trainer.fit()
-        trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
+        with experiment.trainer(run, stop, checkpoint) as trainer:
+            write_capsule(
+                run,
+                exact=experiment.exact,
+                data_sha256=experiment.data_sha256,
+                device=experiment.device_name,
+                threads=torch.get_num_threads(),
+            )
+            for line in [*describe(experiment), f"run     {run.folder}"]:
+                trainer.logbook.write(line)
+            if checkpoint:
+                trainer.logbook.write(f"resumed after step {trainer.global_step}")
+            run.outcome = trainer.fit()
+            trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
 
-        if "test" in experiment.splits:
-            best = experiment.early_stopping.best_epoch
-            scores = trainer.evaluate(experiment.batches("test"))
-            run.write_json("evaluation.json", {"split": "test", "best_epoch": best, **scores})
-            merit = experiment.task.figure_of_merit
-            line = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples, with the weights of epoch {best}"
-            trainer.logbook.write(line, colour=Style.BRIGHT)
+            if "test" in experiment.splits:
+                scores = trainer.evaluate(experiment.batches("test"))
+                run.write_json("evaluation.json", {"split": "test", **scores})
+                merit = experiment.task.figure_of_merit
+                score = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples"
+                trainer.logbook.write(f"{score}, with the weights of epoch {scores['best_epoch']}", colour=Style.BRIGHT)
+
+
+def describe(experiment: Experiment) -> list[str]:
+    """Return what is going to be trained, a line each."""
+    sizes = ", ".join(f"{len(dataset):,} {name}" for name, dataset in experiment.splits.items())
+    parameters = sum(parameter.numel() for parameter in experiment.model.parameters())
+    precision = str(experiment.precision).removeprefix("torch.")
+    return [
+        f"data    {experiment.settings.data.path}: {sizes}; a sample is {experiment.sample_shape}",
+        f"task    {experiment.task.describe()}",
+        f"model   {type(experiment.model).__name__} with {parameters:,} parameters",
+        f"device  {experiment.device_name}, {precision}, {torch.get_num_threads()} threads",
+    ]
