@@ -63,7 +63,7 @@ def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> 
         time.sleep(generator.uniform(0, 0.1))
         assert kill(process)
     output, _ = run(project, *command)
-    assert resumed == 2 and "resumed after step" in output
+    assert resumed >= 1 and "resumed after step" in output  # the first kill may have come before the first save
     assert same(final(project, "killed"), final(project, "whole"))
 
 

@@ -133,7 +133,7 @@ def labels(y: Array) -> Array:
         raise DataError(what, "in the targets", "give one class per sample: (N,) or (N, 1)")
     y = y.reshape(-1)
     if y.dtype.kind == "f":
-        broken = (y != np.floor(y)) | (np.abs(y) >= 2**53)  # above, floats skip whole numbers
+        broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= 2**53)  # above, floats skip whole numbers
         if broken.any():
             first = int(broken.argmax())
             what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
