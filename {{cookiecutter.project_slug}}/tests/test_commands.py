@@ -198,6 +198,17 @@ def test_training_goes_on_when_nobody_listens(tmp_path: Path, digits: Path, endi
     assert "test " in (newest(tmp_path) / "train.log").read_text()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
+@pytest.mark.parametrize("command", ["train --help", "inspect"])
+def test_a_reader_may_stop_reading(tmp_path: Path, digits: Path, command: str) -> None:
+    line = f"{sys.executable} -m {{ cookiecutter.__package }} {command} --data.path=digits.npz | head -n 1"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"}
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0 and "Traceback" not in result.stderr
+
+
 def test_changed_data_is_refused_on_resume(start: Command, tmp_path: Path, digits: Path) -> None:
     assert start("train", "--epochs=1").wait() == 0
     with np.load(digits) as arrays:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -65,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has had enough of it
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        return 0
     except Exception as error:
         code = exit_code(error)
         if code == 1 or "--debug" in arguments:

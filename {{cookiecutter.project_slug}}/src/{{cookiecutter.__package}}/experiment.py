@@ -35,12 +35,12 @@ class Experiment:
     def __init__(self, settings: Settings, *, one_batch: bool = False) -> None:
         self.settings = settings
         self.device = choose_device(settings.device)
+        seed_everything(settings.seed, deterministic=settings.deterministic)  # before anything starts CUDA
+        self.precision = choose_precision(settings.precision, self.device)
         gpu = self.device.type == "cuda"
         self.device_name = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if gpu else str(self.device)
         # Whether the same run on the same machine gives the same bits.
         self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)
-        seed_everything(settings.seed, deterministic=settings.deterministic)
-        self.precision = choose_precision(settings.precision, self.device)
 
         arrays = load_splits(settings.data, Task.strata)
         self.data_sha256 = sha256(settings.data.path)
