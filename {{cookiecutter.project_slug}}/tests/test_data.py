@@ -40,6 +40,11 @@ def test_a_constant_feature_is_not_divided_by_zero() -> None:
     assert Normalisation.measure(x).apply(x.float()).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
 
 
+def test_a_large_constant_is_no_reason_to_refuse() -> None:
+    x = torch.tensor([[1.0, 1.7e9], [3.0, 1.7e9]], dtype=torch.float64)
+    assert Normalisation.measure(x).apply(x.float()).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+
+
 def test_values_that_32_bit_floats_cannot_tell_apart_are_refused() -> None:
     """Seconds since 1970, for example, would be rounded to the same number."""
     x = torch.tensor([[1.0, 1.7e9], [2.0, 1.7e9 + 3]], dtype=torch.float64)

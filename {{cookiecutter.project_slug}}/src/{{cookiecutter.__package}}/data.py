@@ -73,14 +73,14 @@ class Normalisation:
         shape = (-1, *[1] * (x.ndim - 2))
         squares = [(part.double() - mean.view(shape)).square().sum(axes) for part in parts]
         std = (torch.stack(squares).sum(0) / count).sqrt()
-        std = torch.where(x.amin(axes) == x.amax(axes), 1.0, std)
-        lost = (std < 1e-5 * mean.abs()).nonzero()
+        constant = x.amin(axes) == x.amax(axes)
+        lost = (~constant & (std < 1e-5 * mean.abs())).nonzero()
         if len(lost):
             channel = int(lost[0])
             what = f"channel {channel} lies within {std[channel]:.3g} of {mean[channel]:.12g}"
             fix = "subtract its mean before you save it: 32-bit floats cannot tell such values apart"
             raise DataError(what, "in the training samples", fix)
-        return cls(mean.float().view(shape), std.float().view(shape))
+        return cls(mean.float().view(shape), torch.where(constant, 1.0, std).float().view(shape))
 
     def apply(self, x: Tensor) -> Tensor:
         """Return the samples with mean 0 and standard deviation 1."""
