@@ -136,6 +136,24 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
     assert (interrupted / "evaluation.json").read_text() == (reference / "evaluation.json").read_text()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
+@pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full"])
+def test_a_signal_saves_everything_when_nobody_listens(tmp_path: Path, digits: Path, ending: str) -> None:
+    flags = "--data.path=digits.npz --epochs=500"
+    command = f"exec {sys.executable} -m {{ cookiecutter.__package }} train {flags} {ending}"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(process, "epoch   3/500")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "interrupted"
+    for file in newest(tmp_path).rglob("*"):
+        assert not file.is_file() or b"stopping after this step" not in file.read_bytes(), file.name
+    assert torch.load(newest(tmp_path) / "checkpoints/last.pt", weights_only=True)["progress"]["step"] >= 6
+
+
 def exact_lines(run: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{key: line[key] for key in line if key not in ("seconds", "samples_per_second")} for line in lines]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from contextlib import suppress
 from types import FrameType
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
@@ -22,5 +24,8 @@ class StopRequest:
         self.signal_number = number
         for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        # Not print: the signal may have interrupted one.
-        os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
+        if sys.stderr is None:  # it was closed before the start, and its number may be that of another file by now
+            return
+        with suppress(OSError):  # nobody listens
+            # Not print: the signal may have interrupted one.
+            os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
