@@ -5,7 +5,7 @@ class ModelSettings:
     width: int = 32
     """Channels of the first stage; each further stage has twice as many."""
     depth: int = 2
-    """Stages; each halves the sample, so the smallest side must be at least 2 ** depth."""
+    """Stages; each halves the sample, so samples with a side below 2 ** depth are enlarged to it."""
     hidden_size: int = 128
     """Outputs of the first linear layer."""
     dropout: float = 0.3
@@ -17,5 +17,19 @@ class ModelSettings:
         for name in ("width", "depth", "hidden_size"):
             require(getattr(self, name) >= 1, f"model.{name}", getattr(self, name), "at least 1")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
+
+    @property
+    def minimum_size(self) -> int:
+        """The shortest side that the model takes."""
+        return 2**self.depth
+
+    def features(self, sample_shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return the shape that enters the first linear layer, by arithmetic; None for samples it does not take.
+
+        It is for `inspect`, which does not wait for torch; a test compares it with what model.py measures.
+        """
+        if len(sample_shape) not in (2, 3, 4):
+            return None
+        return (self.width * 2 ** (self.depth - 1), *(side // 2**self.depth for side in sample_shape[1:]))
 
 

@@ -16,4 +16,16 @@ class ModelSettings:
         require(self.depth >= 0, "model.depth", self.depth, "0 or more")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
+    @property
+    def minimum_size(self) -> int:
+        """The shortest side that the model takes."""
+        return 1
+
+    def features(self, sample_shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return the shape that enters the first linear layer: all of the sample, flattened.
+
+        It is for `inspect`, which does not wait for torch; a test compares it with model.py.
+        """
+        return sample_shape
+
 

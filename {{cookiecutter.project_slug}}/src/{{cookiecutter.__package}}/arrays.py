@@ -1,79 +1,81 @@
-"""From files to checked arrays and splits. NumPy only, so that looking at data does not wait for torch."""
+"""From a file of arrays to checked splits. NumPy only, so that looking at data does not wait for torch."""
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from .config import DataSettings
+from .array_file import Array, ArrayFile
+from .config import ArraySettings, DataSettings
 from .errors import DataError
+from .progress import progress
+from .splits import Split, cut
+from .targets import strata
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Strata = Callable[[Array], Array | None]  # targets -> the classes that every split should hold in equal shares
-SHARES = {"val": 0.15, "test": 0.15}  # of all samples, where the files do not say
-
-
-@dataclass(frozen=True)
-class Split:
-    """Samples x (N, C, ...) or (N, F), and their targets y (N, ...)."""
-
-    x: Array
-    y: Array
-
-    def __len__(self) -> int:
-        return len(self.x)
+ROWS = 2**22  # values to look at in one go, so that the copies of large arrays do not fill the memory
 
 
-def load_splits(settings: DataSettings, strata: Strata) -> dict[str, Split]:
-    """Read, check and split the arrays: train and val, and test if there is one. Raises DataError."""
-    arrays = read_arrays(settings.path)
-    parts = [
-        name for name in ("train", "val", "test") if {f"{settings.x}_{name}", f"{settings.y}_{name}"} & set(arrays)
-    ]
-    if not parts:
-        return cut({"train": take(arrays, settings, "")}, ["val", "test"], settings, strata)
-    splits = {name: take(arrays, settings, f"_{name}") for name in dict.fromkeys(["train", *parts])}
+def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
+    """Read, check and split the arrays: train and val, and test if there is one. Raises DataError, ConfigError."""
+    given = given_splits(file, settings)
+    if not given:
+        whole = load(file, settings, groups=settings.groups)
+        check_precision(whole.x, f"in {settings.x!r} of {file.path}")
+        return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
+    for array in {settings.x, settings.y} & set(file.members):
+        what, fix = f"there are both {array!r} and {array}_{given[-1]}", f"rename {array!r} to {array}_train"
+        raise DataError(what, f"in {settings.path}", fix)
+    splits = {name: load(file, settings, f"_{name}", settings.groups) for name in dict.fromkeys(["train", *given])}
+    check_precision(splits["train"].x, f"in {settings.x + '_train'!r} of {file.path}")
     shapes = {name: split.x.shape[1:] for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"the samples differ in shape: {shapes}", f"in {settings.path}", "give them one shape")
-    return splits if "val" in splits else cut(splits, ["val"], settings, strata)
+    if "val" in splits:
+        return splits
+    return splits | cut(splits["train"], ["train", "val"], settings, strata(splits["train"].y))
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
-    """Read an .npz file, or a folder of .npy files (memory-mapped). Raises DataError; never unpickles."""
-    if not path.exists():
-        fix = "give an .npz file, or a folder of .npy files, as --data.path"
-        raise DataError("there is no such file or folder", f"{path}, seen from {Path.cwd()}", fix)
-    if path.suffix == ".npy":
-        raise DataError("it is a single array", str(path), "put x.npy and y.npy into a folder, and name the folder")
-    try:
-        if path.is_dir():
-            return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(path.glob("*.npy"))}
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name]) for name in arrays.files}
-    except Exception as error:  # NumPy raises many kinds for files that are cut off, damaged, hostile or something else
-        reason = "not a NumPy file, or it holds Python objects" if "pickle" in str(error) else error
-        fix = "save it again with np.savez, numbers and strings only"
-        raise DataError(f"cannot read the arrays ({reason})", str(path), fix) from error
+def given_splits(file: ArrayFile, settings: ArraySettings) -> list[str]:
+    """Return those of train, val and test that the file itself tells apart."""
+    names = ("train", "val", "test")
+    return [name for name in names if {f"{settings.x}_{name}", f"{settings.y}_{name}"} & set(file.members)]
 
 
-def take(arrays: dict[str, Array], settings: DataSettings, suffix: str) -> Split:
-    """Return the checked samples and targets whose names end in the suffix. Raises DataError."""
-    names = settings.x + suffix, settings.y + suffix
-    for name in names:
-        if name not in arrays:
-            where = f"in {settings.path}, which has {', '.join(sorted(arrays)) or 'no arrays'}"
-            raise DataError(f"there is no array {name!r}", where, "name the arrays with --data.x and --data.y")
-    where = f"in {names[0]!r} of {settings.path}"
-    x = channels_first(check(arrays[names[0]], where), settings.channels, where)
-    y = check(arrays[names[1]], f"in {names[1]!r} of {settings.path}")
+def load(file: ArrayFile, settings: ArraySettings, suffix: str = "", groups: str = "") -> Split:
+    """Return the checked samples and targets whose names end in the suffix, and their groups, if there are any."""
+    x = load_samples(file, settings, suffix)
+    y = check(find(file, settings.y + suffix), f"in {settings.y + suffix!r} of {file.path}")
+    group = None
+    if groups and (groups != "groups" or groups + suffix in file.members):  # by this name, groups need not be there
+        where = f"in {groups + suffix!r} of {file.path}"
+        group = check(find(file, groups + suffix), where)
+        if group.shape != (len(x),):
+            what = f"the groups have shape {group.shape}, and there are {len(x)} samples"
+            raise DataError(what, where, "give each sample the number or name of its group, or leave out --data.groups")
     if len(x) != len(y):
-        where = f"in {names[0]!r} and {names[1]!r} of {settings.path}"
+        where = f"in {settings.x + suffix!r} and {settings.y + suffix!r} of {file.path}"
         raise DataError(f"{len(x)} samples but {len(y)} targets", where, "give one target per sample")
-    return Split(x, y)
+    return Split(x, y, group)
+
+
+def load_samples(file: ArrayFile, settings: ArraySettings, suffix: str = "") -> Array:
+    """Return the checked samples (N, C, ...) or (N, F) whose name ends in the suffix. Raises DataError."""
+    name = file.path.stem if file.path.suffix == ".npy" else settings.x + suffix
+    where = f"in {name!r} of {file.path}"
+    array = find(file, name)
+    if array.dtype.kind == "U":
+        raise DataError("the samples are strings", where, "turn them into numbers")
+    return channels_first(check(array, where), settings.channels, where)
+
+
+def find(file: ArrayFile, name: str) -> Array:
+    """Read an array. Raises DataError, with the names that there are."""
+    if file.path.suffix == ".npy" and name != file.path.stem:
+        fix = "put x.npy and y.npy into a folder, and name the folder"
+        raise DataError(f"it is a single array, and there is no {name!r}", f"in {file.path}", fix)
+    if name not in file.members:
+        where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no arrays'}"
+        raise DataError(f"there is no array {name!r}", where, "name the arrays with --data.x and --data.y")
+    return file.read(name)
 
 
 def check(array: Array, where: str) -> Array:
@@ -83,9 +85,8 @@ def check(array: Array, where: str) -> Array:
     if array.dtype.kind not in "biufU":
         raise DataError(f"its type is {array.dtype}", where, "save numbers, or labels as strings, with np.savez")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    rows = max(1, 2**22 // array[0].size)  # at a time, so that large arrays do not fill the memory
-    for start in range(0, len(array), rows) if array.dtype.kind == "f" else ():
-        wrong = np.argwhere(~(np.abs(array[start : start + rows]) <= np.finfo(np.float32).max))
+    for start, part in chunks(array, "checking") if array.dtype.kind == "f" else ():
+        wrong = np.argwhere(~(np.abs(part) <= np.finfo(np.float32).max))
         if len(wrong):
             index = [start + int(wrong[0][0]), *map(int, wrong[0][1:])]
             fix = "replace, remove or rescale what is not a finite 32-bit float"
@@ -93,10 +94,26 @@ def check(array: Array, where: str) -> Array:
     return array
 
 
+def check_precision(x: Array, where: str) -> None:
+    """Raise DataError if a channel of training samples (N, C, ...) hardly deviates from its mean, for 32-bit floats.
+
+    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left.
+    """
+    if np.can_cast(x.dtype, np.float32):
+        return
+    axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
+    mean = sum(part.sum(axes, dtype=np.float64) for _, part in chunks(x, "checking")) / count  # (C,)
+    centre = mean.reshape(-1, *[1] * (x.ndim - 2))
+    deviation = np.sqrt(sum(np.square(part - centre).sum(axes) for _, part in chunks(x, "checking")) / count)  # (C,)
+    lost = np.flatnonzero((deviation < 1e-5 * np.abs(mean)) & (x.min(axes) < x.max(axes)))
+    if len(lost):
+        what = f"channel {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
+        fix = "subtract its mean before you save it: 32-bit floats cannot tell such values apart"
+        raise DataError(what, where, fix)
+
+
 def channels_first(x: Array, channels: str, where: str) -> Array:
     """Return samples as (N, C, ...) or, for tables, (N, F). Raises DataError where `auto` cannot tell."""
-    if x.dtype.kind == "U":
-        raise DataError("the samples are strings", where, "turn them into numbers")
     if channels == "none" or x.ndim == 1:
         return x[:, np.newaxis]
     if channels == "first" or x.ndim == 2:
@@ -108,29 +125,16 @@ def channels_first(x: Array, channels: str, where: str) -> Array:
     return x if channels == "auto" and short == [1] else np.moveaxis(x, -1, 1)
 
 
-def cut(splits: dict[str, Split], missing: list[str], settings: DataSettings, strata: Strata) -> dict[str, Split]:
-    """Cut the missing splits from train, each with its share of every class. Raises DataError."""
-    train = splits["train"]
-    order = np.random.default_rng(settings.split_seed).permutation(len(train))
-    if (classes := strata(train.y)) is not None:
-        # Every sample gets its place within its class, from 0 to 1; in that order, every stretch is a fair sample.
-        by_class = order[np.argsort(classes[order], kind="stable")]
-        places = [(np.arange(count) + 0.5) / count for count in np.unique(classes, return_counts=True)[1]]
-        order = by_class[np.argsort(np.concatenate(places), kind="stable")]
-    indices = {}
-    for name in missing:
-        indices[name], order = np.split(order, [round(SHARES[name] * len(train))])
-    indices["train"] = order
-    if not all(map(len, indices.values())):
-        what = f"{len(train)} samples are too few to cut {' and '.join(missing)} from"
-        raise DataError(what, f"in {settings.path}", "give more samples, or the splits themselves")
-    return splits | {name: Split(train.x[np.sort(where)], train.y[np.sort(where)]) for name, where in indices.items()}
+def enlarge(sample_shape: tuple[int, ...], minimum_size: int) -> tuple[int, ...]:
+    """Return the shape that samples (C, ...) are resized to, so that no side is below the least that a model takes."""
+    return (*sample_shape[:1], *(max(side, minimum_size) for side in sample_shape[1:]))
 
 
-def sha256(path: Path) -> str:
-    """Return the digest of the data file, or of the list of names and digests of the .npy files in the folder."""
-    if path.is_dir():
-        files = "".join(f"{file.name} {sha256(file)}\n" for file in sorted(path.glob("*.npy")))
-        return hashlib.sha256(files.encode()).hexdigest()
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def chunks(array: Array, what: str) -> Iterator[tuple[int, Array]]:
+    """Yield the array in parts, each with the position of its first row; what takes longer shows a bar."""
+    rows = max(1, ROWS // array[0].size)
+    with progress(len(array), what, unit=" rows") as bar:
+        for start in range(0, len(array), rows):
+            part = array[start : start + rows]
+            yield start, part
+            bar.update(len(part))

@@ -1,42 +1,58 @@
 """Batches by index: the order of an epoch is a function of seed and epoch, and so needs no state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from .data import ArrayDataset, Normalisation
+from .device import random_states, restore_random_states
+
+MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are resized
 
 
-def permutation(count: int, *, seed: int, epoch: int) -> Tensor:
-    """Return the positions 0..count-1 in the order of that epoch, the same on every machine and every resume."""
+def permutation(count: int, *, seed: int | None, epoch: int) -> Tensor:
+    """Return the positions 0..count-1 in the order of that epoch, the same on every machine and every resume.
+
+    Without a seed, they come as they are.
+    """
+    if seed is None:
+        return torch.arange(count)
     (mixed,) = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
     generator = torch.Generator().manual_seed(int(mixed) % 2**63)
     return torch.randperm(count, generator=generator)
 
 
 class Batches:
-    """Whole batches of normalised samples, gathered on the device where the dataset lies.
+    """Batches of samples, gathered on the device where the dataset lies, normalised and resized there.
 
     With a `seed` every epoch has an order of its own; without one, the samples come as they lie. The last batch may be
-    smaller; none is dropped.
+    smaller; none is dropped. Samples whose `sides` are others than these are resized.
     """
 
     def __init__(
         self,
-        dataset: ArrayDataset,
+        dataset: Dataset[tuple[Tensor, Tensor]],
         *,
         batch_size: int,
-        normalisation: Normalisation,
         device: torch.device,
+        normalisation: Normalisation | None = None,
+        sides: tuple[int, ...] = (),
         seed: int | None = None,
     ) -> None:
         self.dataset = dataset
+        self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
         self.batch_size = batch_size
-        self.normalisation = normalisation.to(device)
         self.device = device
+        self.normalisation = normalisation.to(device) if normalisation else None
+        self.sides = sides
         self.seed = seed
+        self.whole = gives_batches(dataset)  # otherwise, by a DataLoader
+        if self.whole:
+            dataset.to(device)  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -44,15 +60,54 @@ class Batches:
     @property
     def sizes(self) -> list[int]:
         """How many samples each batch has."""
-        full, rest = divmod(len(self.dataset), self.batch_size)
+        full, rest = divmod(self.count, self.batch_size)
         return [self.batch_size] * full + ([rest] if rest else [])
 
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
-        if self.seed is None:
-            order = torch.arange(len(self.dataset))
+        order = permutation(self.count, seed=self.seed, epoch=epoch).to(self.device if self.whole else "cpu")
+        for x, y in self.fetch(order.split(self.batch_size)[start:]):
+            if self.normalisation:
+                x = self.normalisation.apply(x)
+            if self.sides and x.shape[2:] != self.sides:
+                x = functional.interpolate(x, self.sides, mode=MODES[len(self.sides)])
+            yield x, y
+
+    def fetch(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield samples and targets on the device: a batch for each tensor of positions (B,)."""
+        if self.whole:
+            for indices in parts:
+                yield self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
         else:
-            order = permutation(len(self.dataset), seed=self.seed, epoch=epoch)
-        for indices in order.to(self.device).split(self.batch_size)[start:]:
-            x, y = self.dataset.__getitems__(indices)
-            yield self.normalisation.apply(x), y
+            loader = DataLoader(
+                OneByOne(self.dataset),
+                batch_sampler=[indices.tolist() for indices in parts],
+                generator=torch.Generator(),  # without one of its own, it would move the global one
+            )
+            for x, y in loader:
+                yield x.to(self.device).float(), y.to(self.device)
+
+
+class OneByOne(Dataset[tuple[Tensor, Tensor]]):
+    """Any dataset, seen through its `__getitem__` alone."""
+
+    def __init__(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.dataset[index]
+
+
+def gives_batches(dataset: Dataset[tuple[Tensor, Tensor]]) -> bool:
+    """Return whether `__getitems__` gives whole batches, of the same samples as `__getitem__` gives one by one.
+
+    If not, somebody has written a `__getitem__` of his own, which a DataLoader serves.
+    """
+    if not isinstance(dataset, ArrayDataset) or not hasattr(dataset, "__getitems__"):
+        return False
+    states = random_states()
+    sample = [torch.as_tensor(part) for part in dataset[0]]
+    restore_random_states(states)  # so that both draw the same random numbers
+    batch = dataset.__getitems__(torch.zeros(1, dtype=torch.long, device=sample[0].device))
+    restore_random_states(states)
+    return all(alone.tolist() == together[0].tolist() for alone, together in zip(sample, batch, strict=True))

@@ -1,54 +1,18 @@
 """The command line. It parses before torch loads, so that help and mistakes are answered at once."""
 
-import contextlib
-import io
-import itertools
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
 
-import tyro
-
-from .config import Settings
+from .arguments import PROGRAM, Command, Evaluate, Inspect, Predict, Train, flags_of, parse
+from .config import ArraySettings, Settings
 from .errors import ConfigError, ExperimentError, StorageError, exit_code
-from .run import find_run, is_done
-from .settings_file import check_changes, read_flags, to_yaml
+from .run import config_of, find_run, is_done
+from .settings_file import check_changes, to_flags, to_yaml
 from .signals import StopRequest
-
-PROGRAM = "{{ cookiecutter.project_slug }}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """What all commands take."""
-
-    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
-    debug: bool = False
-    """Show the traceback of an error, too."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Train(Common):
-    """Train a model, then score its best checkpoint on the test split."""
-
-    config: Path | None = None
-    """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
-    resume: str | None = None
-    """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
-    fast_dev_run: bool = False
-    """Try every phase on one batch, and leave nothing behind (lesson 3 of the notes)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspect(Common):
-    """Look at the data as training would: arrays, splits, classes, model."""
-
-
-Command = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[Inspect, tyro.conf.subcommand("inspect")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,10 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = parse(Command, arguments)
         if isinstance(command, Train):
             train(command, arguments[1:])
-        else:
+        elif isinstance(command, Inspect):
             from .commands import inspect
 
-            inspect.run(command.settings)
+            inspect.run(command.settings, program=PROGRAM, flags=arguments[1:])
+        else:
+            use(command, arguments[1:])
         return 0
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
@@ -121,26 +87,18 @@ def train(command: Train, flags: list[str]) -> None:
     train.run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
 
 
-def flags_of(path: Path) -> list[str]:
-    """Return the flags that a YAML file of settings holds. Raises ConfigError, naming the file, if one is wrong."""
-    flags = read_flags(path)
-    parse(Settings, flags, where=f"in {path}", add_help=False)
-    return flags
+def use(command: Evaluate | Predict, flags: list[str]) -> None:
+    """Use a run, with its own settings but for the data and the device of the command line."""
+    saved = parse(Settings, flags_of(config_of(command.run)))
+    data = {each.name: getattr(saved.data, each.name) for each in fields(ArraySettings)}
+    command = parse(Command, [type(command).__name__.lower(), *to_flags({"data": data}), *flags])
+    settings = replace(saved, data=replace(saved.data, **asdict(command.data)), device=command.device)
+    if isinstance(command, Predict):
+        from .commands import predict
 
+        predict.run(command.run, settings, out=command.out)
+    else:
+        from .commands import evaluate
 
-def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:
-    """Return the dataclass `kind` that the arguments describe. Raises ConfigError; leaves with 0 after --help."""
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return tyro.cli(kind, prog=PROGRAM, args=arguments, add_help=add_help)
-    except SystemExit as leaving:
-        if not leaving.code:
-            raise
-        # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
-        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1]]
-        paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
-        flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
-        near = "Perhaps you meant:" in rows and flags[0] not in arguments
-        fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
-        raise ConfigError(" ".join(paragraphs[0]).rstrip("."), where, fix) from None
+        other_data = any(flag.startswith("--data.path") for flag in flags)
+        evaluate.run(command.run, settings, split=command.split, other_data=other_data)

@@ -13,8 +13,8 @@ from .errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSettings:
-    """Which arrays to learn from."""
+class ArraySettings:
+    """Which arrays to take."""
 
     path: Path = Path("data/digits.npz")
     """An .npz file, or a folder of .npy files. It holds x and y, or x_train, y_train, x_val, y_val, x_test, y_test."""
@@ -24,6 +24,16 @@ class DataSettings:
     """The name of the targets."""
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(ArraySettings):
+    """Which arrays to learn from, and how to split them where the file does not."""
+
+    groups: str = "groups"
+    """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
+    split: Literal["random", "ordered"] = "random"
+    """`random` gives each split its share of every class; `ordered` keeps the last samples for val and test (time)."""
     split_seed: int = 0
     """Decides who is in train, val and test. Apart from --seed, so that several seeds share one test split."""
 
@@ -57,6 +67,8 @@ class Settings:
     """Stop after this many epochs without improvement; 0 never stops early."""
     monitor: str = "val_loss"
     """What is watched for the best checkpoint and for patience: val_loss, or val_ and a metric of the task."""
+    init_from: Path | None = None
+    """A run whose best weights to start from (fine-tuning); those that do not fit here stay random, and are named."""
     seed: int = 0
     """Decides initial weights, order of batches and dropout: the same seed gives the same run."""
     device: str = "auto"

@@ -1,5 +1,6 @@
 """From arrays to tensors: the dataset that is trained on, and the statistics of its training split."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,27 +9,28 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .errors import DataError
-
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
-    Training calls `__getitems__` with the positions of a whole batch, so whatever you change there, training follows.
+    Training calls `__getitems__` with the positions of a whole batch. Change there what a sample is: add a feature, an
+    augmentation; training, scores and predictions follow. A plain `__getitem__` is followed as well, but slower.
     """
 
-    def __init__(self, x: Array, y: Tensor) -> None:
+    def __init__(self, x: Array, y: Array, *, training: bool = False) -> None:
         self.x = to_tensor(x)
-        self.y = y
+        self.y = to_tensor(y)
+        self.training = training  # an augmentation should ask: val, test and predictions do without
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return one sample (C, ...) as floats, and its target."""
-        return self.x[index].float(), self.y[index]
+        """Return one sample (C, ...), and its target."""
+        x, y = self.__getitems__(torch.tensor([index], device=self.x.device))
+        return x[0], y[0]
 
     def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
@@ -60,27 +62,27 @@ class Normalisation:
     std: Tensor
 
     @classmethod
-    def measure(cls, x: Tensor) -> "Normalisation":
-        """Measure samples (N, C, ...), added up in double precision; a constant channel keeps a deviation of 1.
+    def measure(cls, batches: Iterable[Tensor]) -> "Normalisation":
+        """Measure samples, batch by batch (B, C, ...), in double precision; a constant channel keeps a deviation of 1.
 
-        Raises DataError for a channel that deviates by less than 1e-5 of its mean: the 32-bit floats of training have
-        seven digits, and would leave two or less of such values.
+        Batches are merged as by Chan, Golub and LeVeque (1979), which loses nothing to large means.
         """
-        axes = [0, *range(2, x.ndim)]
-        count = x.numel() // x.shape[1]
-        parts = x.split(max(1, 2**22 // x[0].numel()))  # so that the doubles of large arrays do not fill the memory
-        mean = torch.stack([part.double().sum(axes) for part in parts]).sum(0) / count  # (C,)
-        shape = (-1, *[1] * (x.ndim - 2))
-        squares = [(part.double() - mean.view(shape)).square().sum(axes) for part in parts]
-        std = (torch.stack(squares).sum(0) / count).sqrt()
-        constant = x.amin(axes) == x.amax(axes)
-        lost = (~constant & (std < 1e-5 * mean.abs())).nonzero()
-        if len(lost):
-            channel = int(lost[0])
-            what = f"channel {channel} lies within {std[channel]:.3g} of {mean[channel]:.12g}"
-            fix = "subtract its mean before you save it: 32-bit floats cannot tell such values apart"
-            raise DataError(what, "in the training samples", fix)
-        return cls(mean.float().view(shape), torch.where(constant, 1.0, std).float().view(shape))
+        count = 0
+        for x in batches:
+            axes = [0, *range(2, x.ndim)]
+            more = x.numel() // x.shape[1]
+            variances, means = torch.var_mean(x.double(), axes, correction=0, keepdim=True)  # (1, C, 1, ...)
+            ends = torch.stack([x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)])
+            if count == 0:
+                mean, squares, low, high = means, variances * more, *ends
+            else:
+                difference, total = means - mean, count + more
+                squares += variances * more + difference.square() * count * more / total
+                mean += difference * more / total
+                low, high = low.minimum(ends[0]), high.maximum(ends[1])
+            count += more
+        std = torch.where(low == high, 1.0, (squares / count).sqrt())
+        return cls(mean[0].float(), std[0].float())
 
     def apply(self, x: Tensor) -> Tensor:
         """Return the samples with mean 0 and standard deviation 1."""

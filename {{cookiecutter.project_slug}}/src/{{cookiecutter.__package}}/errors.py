@@ -12,9 +12,7 @@ class ExperimentError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, where: str, fix: str) -> None:
-        sentence = f"{what}; {where}; {fix}"
-        # Names come from files and from users: a control character must not reach the terminal.
-        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence))
+        super().__init__(printable(f"{what}; {where}; {fix}"))
 
 
 class ConfigError(ExperimentError):
@@ -53,6 +51,11 @@ class Interrupted(ExperimentError):
     def __init__(self, signal_number: int, what: str, where: str, fix: str) -> None:
         super().__init__(what, where, fix)
         self.exit_code = 128 + signal_number
+
+
+def printable(text: str) -> str:
+    """Escape control characters, which names from files and from users may hold: they must not reach the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def exit_code(error: BaseException) -> int:

@@ -11,6 +11,8 @@ from colorama import Fore, Style, just_fix_windows_console
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
+from .errors import printable
+
 
 class Logbook:
     """Writes to a run directory; starts after `step`, and drops what an earlier start wrote beyond it.
@@ -27,6 +29,7 @@ class Logbook:
 
     def write(self, text: str, *, colour: str = "") -> None:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
+        text = printable(text)
         self.log.write(text + "\n")
         self.log.flush()
         if sys.stdout is None:  # it was closed before the start

@@ -98,11 +98,7 @@ def find_run(resume: str, settings: Settings) -> Path | None:
     Raises ConfigError if RUN is not a run directory.
     """
     if resume != "auto":
-        folder = Path(resume)
-        if not (folder / "config.yaml").is_file():
-            what, where = "there is no run to resume", f"at {folder}, seen from {Path.cwd()}"
-            raise ConfigError(what, where, "give a directory such as runs/<name>/<date>-<time>-<hex>, or auto")
-        return folder
+        return config_of(Path(resume)).parent
     for config in sorted((settings.runs_dir / settings.name).glob("*/config.yaml"), reverse=True):
         try:
             with FileLock(config.parent / ".lock", timeout=0):
@@ -110,6 +106,15 @@ def find_run(resume: str, settings: Settings) -> Path | None:
         except Timeout:
             continue
     return None
+
+
+def config_of(folder: Path) -> Path:
+    """Return the settings file of a run directory. Raises ConfigError if it is not one."""
+    config = folder / "config.yaml"
+    if not config.is_file():
+        fix = "give a directory such as runs/<name>/<date>-<time>-<hex>"
+        raise ConfigError("there is no run", f"at {folder}, seen from {Path.cwd()}", fix)
+    return config
 
 
 def is_done(folder: Path) -> bool:

@@ -38,9 +38,7 @@ class Step:
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's outputs for one batch."""
-        half = self.precision != torch.float32
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=half):
-            return self.model(x)
+        return forward(self.model, x, precision=self.precision)
 
     def set_learning_rate(self, lr: float) -> None:
         """Take the next steps with this learning rate."""
@@ -61,3 +59,9 @@ class Step:
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
+
+
+def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype) -> Tensor:
+    """Return the model's outputs for one batch, computed in this precision."""
+    with torch.autocast(x.device.type, dtype=precision, enabled=precision != torch.float32):
+        return model(x)

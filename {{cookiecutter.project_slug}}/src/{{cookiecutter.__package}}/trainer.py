@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from .batches import Batches
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import save_checkpoint
 from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
 from .errors import DivergedError, Interrupted
+from .inference import score
 from .logbook import Logbook
 from .run import Run
 from .signals import StopRequest
@@ -113,18 +114,10 @@ class Trainer:
         sizes = torch.tensor(self.train_batches.sizes)
         return float((losses * sizes).sum() / sizes.sum())
 
-    @torch.inference_mode()
     def validate(self, batches: Batches) -> dict[str, float]:
         """Return loss and metrics over all batches of a split, each sample weighing the same."""
         self.step.model.eval()
-        metrics = self.step.task.metrics(self.step.device)
-        total = torch.zeros((), device=self.step.device)
-        for x, y in batches.epoch():
-            output = self.step.forward(x)
-            total += self.step.task.loss(output, y) * len(x)
-            metrics.update(output, y)
-            self.leave_if_asked()
-        return {"loss": total.item() / len(batches.dataset), **metrics.compute()}
+        return score(self.step.forward, self.step.task, batches, self.leave_if_asked)
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
@@ -176,12 +169,6 @@ class Trainer:
         self.epoch, self.batch, self.global_step = (state["progress"][k] for k in ("epoch", "batch", "step"))
         self.losses.copy_(state["losses"])
         restore_random_states(state["random"])
-
-    def evaluate(self, batches: Batches) -> dict[str, float]:
-        """Return best_epoch, samples, loss and metrics of the best checkpoint on a split."""
-        best = load_checkpoint(self.run.best)
-        self.step.model.load_state_dict(best["model"])
-        return {"best_epoch": best["progress"]["epoch"], "samples": len(batches.dataset), **self.validate(batches)}
 
     def close(self) -> None:
         """Close the TensorBoard writer and the log files."""

@@ -1,21 +1,63 @@
-"""`inspect`: show the data as training would take it, or the sentence that training would give."""
+"""`inspect`: what the data is, and what training would make of it, without waiting for torch."""
 
-from ..arrays import read_arrays
+import shlex
+from dataclasses import asdict
+from math import prod
+
+from ..array_file import ArrayFile
+from ..arrays import enlarge, load_splits
 from ..config import Settings
-from ..experiment import Experiment
+from ..errors import printable
+from ..survey import constant_features, origin, shared, summary
+from ..targets import Targets
+
+AXES = {
+    1: ("features",), 2: ("channels", "length"), 3: ("channels", "height", "width"),
+    4: ("channels", "depth", "height", "width"),
+}  # fmt: skip
+LARGE = 2**30  # bytes
 
 
-def run(settings: Settings) -> None:
-    """Print the arrays, the splits, what is learned and the model. Raises DataError, ConfigError."""
-    print(f"{settings.data.path} holds:")
-    for name, array in read_arrays(settings.data.path).items():
-        numbers = array.dtype.kind in "biuf" and array.size
-        values = f"  {array.min():g} to {array.max():g}" if numbers else ""
-        print(f"  {name:<12} {array.dtype!s:<8} {array.shape}{values}")
+def run(settings: Settings, *, program: str, flags: list[str]) -> None:
+    """Print what there is, then what training would do with it. Raises what training would raise."""
+    file = ArrayFile(settings.data.path)
+    show(f"{file.path} holds")
+    for name in file.members:
+        show(f"  {name:<14} {summary(file, name)}")
 
-    experiment = Experiment(settings)
-    print(f"training would learn {experiment.task.describe()}")
-    for name, dataset in experiment.splits.items():
-        shape = f"{len(dataset):,} samples of shape {experiment.sample_shape}, channels first"
-        print(f"  {name:<12} {shape}; {experiment.task.balance(dataset.y)}")
-    print(f"with the model:\n{experiment.model}")
+    if file.path.suffix == ".npz" and file.path.stat().st_size > LARGE:
+        show("  hint: an .npz is read whole; a folder of .npy files is read as it is needed")
+
+    splits = load_splits(file, settings.data)
+    targets = Targets.learn(splits["train"].y)
+    encoded = {name: targets.encode(split.y, name) for name, split in splits.items()}
+    shape = splits["train"].x.shape[1:]
+    axes = AXES.get(len(shape), tuple(f"axis {axis}" for axis in range(1, len(shape) + 1)))
+    constant = constant_features(splits["train"].x)
+    show("training takes it as")
+    show(f"  sample    {', '.join(f'{axis} {size}' for axis, size in zip(axes, shape, strict=True))}")
+    show(f"  targets   {targets.describe()}")
+    show(f"  splits    {origin(file, settings.data, splits)}")
+    for line in targets.balance(encoded):
+        show(f"            {line}")
+    for line in shared(splits):
+        show(f"  shared    {line}")
+    first = f"; the first is {list(constant[0])}" if constant else ""
+    show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
+
+    input_shape = enlarge(shape, settings.model.minimum_size)
+    if input_shape != shape:
+        show(f"  resize    samples become {input_shape}, the least that the model takes")
+    features = settings.model.features(input_shape)
+    if features is None or settings.model.in_size not in (None, prod(features)):
+        from ..model import build_model  # which takes a second, and has the sentence for it
+
+        build_model(input_shape, targets.out_size, **asdict(settings.model))
+    else:
+        show(f"  in_size   {prod(features)} = {' x '.join(map(str, features))}, into the first linear layer")
+    show(f"train it: {shlex.join([program, 'train', *flags])}")
+
+
+def show(line: str) -> None:
+    """Print a line; names in files may hold anything."""
+    print(printable(line))

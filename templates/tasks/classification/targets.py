@@ -1,0 +1,89 @@
+"""What is learned: one class per sample. NumPy only, so that looking at data does not wait for torch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Targets:
+    """The classes of the training split, by name and number."""
+
+    def __init__(self, class_names: Sequence[str | int]) -> None:
+        self.class_names = list(class_names)
+
+    @classmethod
+    def learn(cls, y: Array) -> "Targets":
+        """Learn the classes from the training labels. Raises DataError if there is only one."""
+        classes = np.unique(labels(y)).tolist()
+        if len(classes) < 2:
+            what = f"all labels are {classes[0]!r}"
+            raise DataError(what, "in the training split", "give samples of at least two classes")
+        return cls(classes)
+
+    @property
+    def out_size(self) -> int:
+        """How many numbers the model returns per sample."""
+        return len(self.class_names)
+
+    def encode(self, y: Array, split: str) -> Array:
+        """Return labels (N,) or (N, 1) as class numbers (N,). Raises DataError for a class that was not trained."""
+        y = labels(y)
+        classes = np.array(self.class_names)
+        if (y.dtype.kind == "U") != (classes.dtype.kind == "U"):
+            what = f"the labels are of type {y.dtype}, and those of the training split {classes.dtype}"
+            raise DataError(what, f"in the {split} split", "save all labels as numbers, or all as strings")
+        unknown = ~np.isin(y, classes)
+        if unknown.any():
+            label = y[unknown][0]
+            what = f"label {label.item()!r} ({(y == label).sum()} samples) is not a class of the training split"
+            fix = f"train on samples of each class, or remove these; it has {self.describe()}"
+            raise DataError(what, f"in the {split} split", fix)
+        return np.searchsorted(classes, y)
+
+    def describe(self) -> str:
+        """Return what is learned, in a few words."""
+        names = ", ".join(map(repr, self.class_names[:10]))
+        return f"{self.out_size} classes: {names}{', ...' if self.out_size > 10 else ''}"
+
+    def balance(self, splits: dict[str, Array]) -> list[str]:
+        """Return lines that tell how many samples of each class the splits have, given as class numbers (N,)."""
+        counts = {name: np.bincount(y, minlength=self.out_size) for name, y in splits.items()}  # (K,) each
+        by_size = np.argsort(-counts["train"], kind="stable")  # the largest class first
+        shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
+        names = {k: repr(self.class_names[k]) for k in shown}
+        width = max(5, *map(len, names.values()))
+        lines = [f"{'class':<{width}}" + "".join(f"{name:>9}" for name in counts)]
+        lines += [f"{names[k]:<{width}}" + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]
+        if self.out_size > 20:
+            lines.insert(6, f"... {self.out_size - 10} classes of sizes between these ...")
+        return lines
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what predictions need besides the model."""
+        return {"class_names": self.class_names}
+
+
+def strata(y: Array) -> Array | None:
+    """Return what every split should hold in equal shares: the labels (N,)."""
+    return labels(y)
+
+
+def labels(y: Array) -> Array:
+    """Return labels (N,) or (N, 1), whole numbers or strings, as (N,). Raises DataError for anything else."""
+    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
+        what = f"the labels have shape {y.shape}"
+        raise DataError(what, "in the targets", "give one class per sample: (N,) or (N, 1)")
+    y = y.reshape(-1)
+    if y.dtype.kind == "f":
+        broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= 2**53)  # above, floats skip whole numbers
+        if broken.any():
+            first = int(broken.argmax())
+            what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
+            raise DataError(what, "in the targets", "number the classes, or name them by strings")
+        y = y.astype(np.int64)
+    return y

@@ -1,0 +1,104 @@
+"""What can be said on the command line, as dataclasses, and the parser that tyro makes of them. Torch-free."""
+
+import contextlib
+import io
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from .config import ArraySettings, Settings
+from .errors import ConfigError
+from .settings_file import read_flags
+
+PROGRAM = "{{ cookiecutter.project_slug }}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What all commands take."""
+
+    debug: bool = False
+    """Show the traceback of an error, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Common):
+    """Train a model, then score its best checkpoint on the test split."""
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    config: Path | None = None
+    """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
+    resume: str | None = None
+    """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
+    fast_dev_run: bool = False
+    """Try every phase on one batch, and leave nothing behind (lesson 3 of the notes)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect(Common):
+    """Look at the data as training would: arrays, classes, splits, what the model makes of a sample."""
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfRun(Common):
+    """What the commands take that use a trained run."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run directory; its best checkpoint is used."""
+    data: ArraySettings = field(default_factory=ArraySettings)
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1 or mps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(OfRun):
+    """Score a run's best checkpoint on a split of its data, or on the data of --data.path; prints JSON."""
+
+    split: Literal["val", "test"] = "test"
+    """Which split; data that has none is scored whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(OfRun):
+    """Predict new samples with a run's best checkpoint, under the original names and in the order of the file."""
+
+    out: Path
+    """Where to: a .csv, .npz or .npy file that is not there yet."""
+
+
+Command = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
+)
+
+
+def flags_of(path: Path) -> list[str]:
+    """Return the flags that a YAML file of settings holds. Raises ConfigError, naming the file, if one is wrong."""
+    flags = read_flags(path)
+    parse(Settings, flags, where=f"in {path}", add_help=False)
+    return flags
+
+
+def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:
+    """Return the dataclass `kind` that the arguments describe. Raises ConfigError; leaves with 0 after --help."""
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(kind, prog=PROGRAM, args=arguments, add_help=add_help)
+    except SystemExit as leaving:
+        if not leaving.code:
+            raise
+        # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
+        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1]]
+        paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
+        flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
+        near = "Perhaps you meant:" in rows and flags[0] not in arguments
+        fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
+        raise ConfigError(" ".join(paragraphs[0]).rstrip("."), where, fix) from None

@@ -1,0 +1,99 @@
+"""A model at work: its scores over a split, and the best checkpoint of a run, ready for new samples."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .arrays import enlarge
+from .batches import Batches
+from .checkpoint import load_best, load_weights
+from .config import Settings
+from .data import Array, ArrayDataset, Normalisation
+from .device import channels_last, choose_device, choose_precision
+from .errors import DataError
+from .model import build_model
+from .progress import progress
+from .step import forward
+from .targets import Targets
+from .task import Task
+
+
+class Trained:
+    """The best checkpoint of a run directory, with the statistics and the names that it was trained with.
+
+    Raises ConfigError if there is none, RefusedError if it is damaged or model.py has changed.
+    """
+
+    def __init__(self, run: Path, settings: Settings) -> None:
+        checkpoint = load_best(run)
+        self.settings = settings
+        self.epoch = checkpoint["progress"]["epoch"]
+        self.data_sha256 = checkpoint["data_sha256"]
+        self.sample_shape = tuple(checkpoint["sample_shape"])
+        self.normalisation = Normalisation(**checkpoint["normalisation"])
+        self.device = choose_device(settings.device)
+        self.precision = choose_precision(settings.precision, self.device)
+        self.targets = Targets(**checkpoint["targets"])
+        self.task = Task(self.targets, **asdict(settings.task))
+        self.input_shape = enlarge(self.sample_shape, settings.model.minimum_size)
+        model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
+        load_weights(model, checkpoint["model"])
+        self.model = channels_last(model.to(self.device)).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the model's outputs for one batch."""
+        return forward(self.model, x, precision=self.precision)
+
+    def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
+        """Return the samples in their order. Raises DataError if they have another shape than those of the training."""
+        shape = tuple(dataset[0][0].shape)
+        if shape != self.sample_shape:
+            what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
+            fix = "give samples like those it learned from; --data.channels says where the channels are"
+            raise DataError(what, f"in {self.settings.data.x!r} of {self.settings.data.path}", fix)
+        return Batches(
+            dataset,
+            batch_size=4 * self.settings.batch_size,
+            device=self.device,
+            normalisation=self.normalisation,
+            sides=self.input_shape[1:],
+        )
+
+    def score(
+        self, dataset: Dataset[tuple[Tensor, Tensor]], after_batch: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
+        """Return best_epoch, samples, loss and metrics."""
+        batches = self.batches(dataset)
+        scores = score(self.forward, self.task, batches, after_batch)
+        return {"best_epoch": self.epoch, "samples": batches.count, **scores}
+
+    @torch.inference_mode()
+    def predict(self, x: Array) -> dict[str, Array]:
+        """Return what the task predicts for samples (N, C, ...), in their order."""
+        outputs = []
+        batches = self.batches(ArrayDataset(x, np.zeros(len(x), np.int64)))
+        with progress(len(x), "predicting", unit=" samples") as bar:
+            for batch, _ in batches.epoch():
+                outputs.append(self.forward(batch).float().cpu())
+                bar.update(len(batch))
+        return self.task.predict(torch.cat(outputs))
+
+
+@torch.inference_mode()
+def score(
+    forward: Callable[[Tensor], Tensor], task: Task, batches: Batches, after_batch: Callable[[], None]
+) -> dict[str, float]:
+    """Return loss and metrics over all batches of a split, each sample weighing the same."""
+    metrics = task.metrics(batches.device)
+    total = torch.zeros((), device=batches.device)
+    for x, y in batches.epoch():
+        output = forward(x)
+        total += task.loss(output, y) * len(x)
+        metrics.update(output, y)
+        after_batch()
+    return {"loss": total.item() / batches.count, **metrics.compute()}

@@ -1,0 +1,82 @@
+"""Who is in train, val and test, where the files do not say. NumPy only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .config import DataSettings
+from .errors import ConfigError, DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # of all samples
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples x (N, C, ...) or (N, F), their targets y (N, ...), and what keeps some of them together (N,)."""
+
+    x: Array
+    y: Array
+    groups: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, where: Array) -> "Split":
+        """Return the samples at these positions, in the order of the file."""
+        where = np.sort(where)
+        return Split(self.x[where], self.y[where], None if self.groups is None else self.groups[where])
+
+
+def cut(train: Split, names: list[str], settings: DataSettings, classes: Array | None) -> dict[str, Split]:
+    """Cut the samples into the named splits, of which the first, train, gets what is left.
+
+    `classes` (N,) are what every split should hold in equal shares, if that makes sense. Raises ConfigError, DataError.
+    """
+    sizes = [round(SHARES[name] * len(train)) for name in names[1:]]
+    if settings.split == "ordered":
+        if train.groups is not None:
+            what = "--data.split ordered would cut through the groups"
+            raise ConfigError(what, f"in {settings.groups!r} of {settings.path}", "ignore them with --data.groups=")
+        parts = np.split(np.arange(len(train)), len(train) - np.cumsum(sizes[::-1])[::-1])
+    elif train.groups is not None:
+        parts = by_group(train.groups, classes, [len(train) - sum(sizes), *sizes], settings.split_seed)
+    else:
+        order = shuffled(len(train), classes, settings.split_seed)
+        *others, rest = np.split(order, np.cumsum(sizes))
+        parts = [rest, *others]
+    if not all(map(len, parts)):
+        count = f"{len(train)} samples" if train.groups is None else f"{len(np.unique(train.groups))} groups"
+        what = f"{count} are too few to cut {' and '.join(names[1:])} from"
+        raise DataError(what, f"in {settings.path}", "give more of them, or the splits themselves")
+    return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
+
+
+def shuffled(count: int, classes: Array | None, seed: int) -> Array:
+    """Return the positions 0..count-1 in random order, every stretch of it with its share of every class."""
+    order = np.random.default_rng(seed).permutation(count)
+    if classes is None:
+        return order
+    # Every sample gets its place within its class, from 0 to 1; in the order of places, every stretch is a fair sample.
+    by_class = order[np.argsort(classes[order], kind="stable")]
+    places = [(np.arange(count) + 0.5) / count for count in np.unique(classes, return_counts=True)[1]]
+    return by_class[np.argsort(np.concatenate(places), kind="stable")]
+
+
+def by_group(groups: Array, classes: Array | None, sizes: list[int], seed: int) -> list[Array]:
+    """Return positions for splits of about these sizes: no group is in two, and each has its share of every class.
+
+    The largest groups are dealt first, each to the split that misses its classes most.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    _, label = np.unique(np.zeros(len(groups)) if classes is None else classes, return_inverse=True)
+    counts = np.zeros((group.max() + 1, label.max() + 1))  # (groups, classes) samples
+    np.add.at(counts, (group, label), 1)
+    wanted = np.outer(np.maximum(sizes, 1), counts.sum(0) / len(groups))  # (splits, classes) samples
+    missing, owner = wanted.copy(), np.zeros(len(counts), int)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    for each in order[np.argsort(-counts[order].sum(1), kind="stable")]:
+        owner[each] = np.argmax((missing / wanted) @ counts[each])
+        missing[owner[each]] -= counts[each]
+    return [np.flatnonzero(owner[group] == split) for split in range(len(sizes))]

@@ -1,0 +1,79 @@
+"""What there is to see in arrays before anything is learned from them. NumPy only."""
+
+import hashlib
+import itertools
+
+import numpy as np
+
+from .array_file import Array, ArrayFile
+from .arrays import chunks, given_splits
+from .config import DataSettings
+from .errors import DataError
+from .splits import Split
+
+
+def summary(file: ArrayFile, name: str) -> str:
+    """Return type, shape, range and missing values of an array, or why it cannot be read."""
+    try:
+        array = file.read(name)
+    except DataError as error:
+        return str(error)
+    kind = f"{array.dtype!s:<8} {array.shape!s:<18}"
+    if array.dtype.kind not in "biuf" or array.size == 0:
+        return kind.rstrip()
+    low, high, missing, infinite = np.inf, -np.inf, 0, 0
+    for _, part in chunks(array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1), f"looking at {name}"):
+        if array.dtype.kind == "f":
+            finite = np.isfinite(part)
+            missing += np.isnan(part).sum()
+            infinite += np.isinf(part).sum()
+            part = part[finite]
+        if part.size:
+            low, high = min(low, part.min()), max(high, part.max())
+    values = f" {low:.6g} to {high:.6g}" if low <= high else ""
+    lacks = [f", {count:,} {what}" for count, what in ((missing, "missing (nan)"), (infinite, "infinite")) if count]
+    return kind + values + "".join(lacks)
+
+
+def origin(file: ArrayFile, settings: DataSettings, splits: dict[str, Split]) -> str:
+    """Return where the splits come from, in a few words."""
+    how = f"at random by --data.split-seed {settings.split_seed}, every class with its share"
+    if splits["train"].groups is not None:
+        how = f"{how}, and no group of {settings.groups!r} in two"
+    if settings.split == "ordered":
+        how = "in the order of the file, the last samples for the last split"
+    given = given_splits(file, settings)
+    if "val" in given:
+        return "as the file has them"
+    return f"as the file has them, but val is cut from train {how}" if given else f"cut {how}"
+
+
+def constant_features(x: Array) -> list[tuple[int, ...]]:
+    """Return the positions within a sample whose values are the same in all samples (N, ...)."""
+    low = high = np.asarray(x[0])
+    for _, part in chunks(x, "looking for constants"):
+        low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    return [tuple(position) for position in np.argwhere(low == high).tolist()]
+
+
+def shared(splits: dict[str, Split]) -> list[str]:
+    """Return lines about samples and groups that are in two splits: scores on them would be too good."""
+    samples = {name: digests(split.x) for name, split in splits.items()}
+    groups = {name: split.groups for name, split in splits.items() if split.groups is not None}
+    lines = []
+    for what, parts in (("samples", samples), ("groups", groups)):
+        for first, second in itertools.combinations(parts, 2):
+            both = np.unique(parts[second][np.isin(parts[second], parts[first])])
+            if len(both):
+                lines.append(f"{len(both):,} {what} of {second} are also in {first}")
+    return lines or ["no sample is in two splits"]
+
+
+def digests(x: Array) -> Array:
+    """Return a number (N,) for each sample (N, ...), the same for equal samples."""
+    numbers = [
+        int.from_bytes(hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest())
+        for _, part in chunks(x, "looking for duplicates")
+        for row in part
+    ]
+    return np.array(numbers, np.uint64)
