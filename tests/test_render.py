@@ -18,15 +18,17 @@ from .conftest import COMBINATIONS, ROOT, Render, combinations
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "commands", "experiment", "trainer", "step", "batches", "capsule", "run", "data", "arrays",
-    "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "settings_file",
-    "config", "storage", "signals", "errors",
+    "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "step", "batches", "capsule", "run",
+    "data", "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "survey", "arrays",
+    "splits", "targets", "array_file", "progress", "settings_file", "config", "storage", "signals", "errors",
 ]  # fmt: skip
-ALONE = {"model", "task", "optimizer", "logbook", "early_stopping"}  # import no sibling but errors
-COMMANDS = ["inspect", "train"]
+ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these two
+SHARED = {"errors", "targets"}
+COMMANDS = ["evaluate", "inspect", "predict", "train"]
 TESTS = [
-    "arrays", "batches", "checkpoint", "cli", "commands", "config", "data", "device", "early_stopping", "logbook",
-    "model", "optimizer", "run", "settings_file", "step", "task", "trainer",
+    "array_file", "arrays", "batches", "checkpoint", "cli", "commands", "config", "data", "device", "early_stopping",
+    "inference", "logbook", "messages", "model", "optimizer", "run", "settings_file", "splits", "step", "survey",
+    "targets", "task", "trainer",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",
@@ -36,6 +38,7 @@ FILES = {
     "constraints.txt",
     "data/README.md",
     "data/digits.npz",
+    "docs/messages.md",
     "pyproject.toml",
     "scripts/gpustat.sh",
     "src/my_experiment/__init__.py",
@@ -118,7 +121,7 @@ def test_imports_flow_down(project: Project, task: str, model: str) -> None:
         below = set(MODULES[MODULES.index(here) + 1 :])
         assert siblings(path) <= below, f"{path.name} imports from above"
         if here in ALONE:
-            assert siblings(path) <= {"errors"}, path.name
+            assert siblings(path) <= SHARED, path.name
 
 
 @combinations
@@ -129,7 +132,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 1700, f"the package has {total} lines that are not blank"
+    assert total <= 2300, f"the package has {total} lines that are not blank"
 
 
 @combinations
@@ -141,7 +144,7 @@ def test_the_package_is_named_only_where_it_must_be(project: Project, task: str,
 @combinations
 def test_nothing_outside_the_choices_asks_which_task_or_model_it_is(project: Project, task: str, model: str) -> None:
     """Each file that is not chosen is the same in all combinations."""
-    chosen = {"model.py", "task.py", "config.py"}
+    chosen = {"model.py", "task.py", "targets.py", "config.py"}
     first = project(*COMBINATIONS[0])
     for path in python(project(task, model)):
         if path.name not in chosen:

@@ -1,17 +1,20 @@
 """Files become checked arrays and fair splits, or one sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from {{ cookiecutter.__package }}.arrays import channels_first, check, load_splits, read_arrays, sha256
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import channels_first, check, check_precision, enlarge, load_samples, load_splits
 from {{ cookiecutter.__package }}.config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.splits import Split
 
 
-def by_label(y: np.ndarray) -> np.ndarray:
-    return y
+def read(settings: DataSettings) -> dict[str, Split]:
+    return load_splits(ArrayFile(settings.path), settings)
 
 
 def save(tmp_path: Path, **arrays: np.ndarray) -> DataSettings:
@@ -20,7 +23,7 @@ def save(tmp_path: Path, **arrays: np.ndarray) -> DataSettings:
 
 
 def test_splits_share_every_class_and_no_sample(digits: Path) -> None:
-    splits = load_splits(DataSettings(path=digits), by_label)
+    splits = read(DataSettings(path=digits))
     assert {name: len(split) for name, split in splits.items()} == {"train": 126, "val": 27, "test": 27}
     for split in splits.values():
         shares = np.bincount(split.y, minlength=10) / len(split)
@@ -29,18 +32,10 @@ def test_splits_share_every_class_and_no_sample(digits: Path) -> None:
     assert len(set(rows)) == 180
 
 
-def test_the_split_seed_alone_decides_the_split(digits: Path) -> None:
-    first, again, other = (
-        load_splits(DataSettings(path=digits, split_seed=seed), by_label)["test"].x for seed in (0, 0, 1)
-    )
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
 def test_given_splits_are_kept_and_a_missing_val_is_cut_from_train(tmp_path: Path) -> None:
     x, y = np.arange(200.0).reshape(100, 2), np.arange(100) % 2
     settings = save(tmp_path, x_train=x[:80], y_train=y[:80], x_test=x[80:], y_test=y[80:])
-    splits = load_splits(settings, by_label)
+    splits = read(settings)
     assert {name: len(split) for name, split in splits.items()} == {"train": 68, "val": 12, "test": 20}
     assert np.array_equal(splits["test"].x, x[80:])
 
@@ -48,14 +43,41 @@ def test_given_splits_are_kept_and_a_missing_val_is_cut_from_train(tmp_path: Pat
 def test_without_a_test_split_there_is_none(tmp_path: Path) -> None:
     x, y = np.zeros((10, 2)), np.arange(10) % 2
     settings = save(tmp_path, x_train=x, y_train=y, x_val=x, y_val=y)
-    assert set(load_splits(settings, by_label)) == {"train", "val"}
+    assert set(read(settings)) == {"train", "val"}
 
 
-def test_a_folder_of_npy_files_is_memory_mapped(tmp_path: Path) -> None:
+def test_a_folder_of_npy_files_is_the_same(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((10, 2)))
     np.save(tmp_path / "y.npy", np.arange(10) % 2)
-    assert isinstance(read_arrays(tmp_path)["x"], np.memmap)
-    assert len(load_splits(DataSettings(path=tmp_path), by_label)["train"]) == 6
+    assert len(read(DataSettings(path=tmp_path))["train"]) == 6
+
+
+def test_other_names_are_found_in_all_splits(tmp_path: Path) -> None:
+    x, y = np.zeros((10, 2)), np.arange(10) % 2
+    settings = save(tmp_path, features_train=x, labels_train=y, features_test=x, labels_test=y)
+    splits = read(replace(settings, x="features", y="labels"))
+    assert {name: len(split) for name, split in splits.items()} == {"train": 8, "test": 10, "val": 2}
+
+
+def test_groups_are_taken_by_their_name_and_may_be_ignored(tmp_path: Path) -> None:
+    x, y, groups = np.zeros((40, 2)), np.arange(40) % 2, np.arange(40) // 4
+    settings = save(tmp_path, x=x, y=y, groups=groups)
+    assert all(not set(read(settings)[a].groups) & set(read(settings)["train"].groups) for a in ("val", "test"))  # type: ignore[arg-type]
+    assert read(replace(settings, groups=""))["train"].groups is None
+    with pytest.raises(DataError, match="there is no array 'patient'"):
+        read(replace(settings, groups="patient"))
+    with pytest.raises(DataError, match=r"the groups have shape \(39,\), and there are 40 samples"):
+        read(save(tmp_path, x=x, y=y, groups=groups[:39]))
+
+
+def test_samples_may_come_alone(tmp_path: Path) -> None:
+    np.save(tmp_path / "new.npy", np.zeros((3, 8, 8)))
+    settings = DataSettings(path=tmp_path / "new.npy", channels="none")
+    assert load_samples(ArrayFile(settings.path), settings).shape == (3, 1, 8, 8)
+    with pytest.raises(
+        DataError, match=r"it is a single array, and there is no 'y'; .*; put x.npy and y.npy into a fol"
+    ):
+        read(settings)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +121,7 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.zeros((3, 0)), "y": np.zeros(3)}, r"there are no samples: the shape is \(3, 0\)"),
         ({"x": np.array([[0, 1], [2, np.nan]]), "y": np.zeros(2)}, r"nan at index \[1, 1\]"),
         ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*32-bit float"),
-        ({"x_test": np.zeros((3, 2)), "x": np.zeros((3, 2)), "y": np.zeros(3)}, r"there is no array 'x_train'"),
+        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)}, r"there is no array 'x_train'"),
         ({"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "y_val": np.zeros(3)}, r"there is no array 'x_val'"),
         (
             {"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "x_val": np.zeros((3, 4)), "y_val": np.zeros(3)},
@@ -107,38 +129,39 @@ def test_both_byte_orders_are_read_alike() -> None:
         ),
         ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the samples are strings"),
         ({"x": np.zeros((2, 2)), "y": np.arange(2)}, r"2 samples are too few to cut val and test from"),
-        ({"x": np.array([{}]), "y": np.zeros(1)}, r"cannot read the arrays .*save it again with np.savez"),
+        ({"x": np.array([{}]), "y": np.zeros(1)}, r"it holds Python objects, .*; save numbers or strings"),
+        ({"x": np.zeros((2, 2), "V4,f4"), "y": np.arange(2)}, r"its type is \[\('f0', 'V4'\)"),
+        ({"x": np.zeros((2, 2), "M8[s]"), "y": np.arange(2)}, r"its type is datetime64\[s\]"),
+        (
+            {"x": np.zeros((9, 2)), "y": np.zeros(9), "x_test": np.zeros((9, 2)), "y_test": np.zeros(9)},
+            r"there are both 'x' and x_test; in .*; rename 'x' to x_train",
+        ),
+        (
+            {"x": np.array([[1, 1.7e9], [2, 1.7e9 + 3]] * 5), "y": np.arange(10)},
+            r"channel 1 lies within 1.5 of 1700000001.5; in 'x' of .*; subtract its mean",
+        ),
     ],
 )
 def test_what_cannot_be_used_gets_one_sentence(tmp_path: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        load_splits(save(tmp_path, **arrays), by_label)
+        read(save(tmp_path, **arrays))
 
 
-@pytest.mark.parametrize("content", [b"", b"x,y", b"PK\x03\x04" + b"0" * 100, b"\x93NUMPY\x01\x00v\x00{"])
-def test_a_file_that_is_none_gets_one_sentence(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "data.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot read the arrays \(.*\); .*data.npz; save it again with np.savez"):
-        read_arrays(tmp_path / "data.npz")
+def test_a_large_constant_is_no_reason_to_refuse() -> None:
+    """Nor is one that 32-bit floats hold exactly, nor a single value far away from the others."""
+    for column in ([1.7e9] * 4, [1.7e9, 0, 0, 0], np.array([1000, 1001, 1000, 1000], np.uint16)):
+        check_precision(np.array([column]).T, "in x")
 
 
-def test_every_bit_of_a_compressed_file_counts(tmp_path: Path, digits: Path) -> None:
-    with np.load(digits) as arrays:
-        np.savez_compressed(tmp_path / "data.npz", x=arrays["x"])
-    whole = (tmp_path / "data.npz").read_bytes()
-    for position in range(60, len(whole) - 60, len(whole) // 20):
-        (tmp_path / "data.npz").write_bytes(whole[:position] + bytes([whole[position] ^ 8]) + whole[position + 1 :])
-        with pytest.raises(DataError, match="cannot read the arrays"):
-            read_arrays(tmp_path / "data.npz")
+def test_seconds_since_1970_are_refused() -> None:
+    """32-bit floats would round them to the same number."""
+    for dtype in (np.int32, np.uint32, np.int64, np.float64, np.longdouble):
+        with pytest.raises(DataError, match="channel 0 lies within"):
+            check_precision(np.array([[1_700_000_000], [1_700_000_003]], dtype), "in x")
 
 
-def test_a_single_array_is_asked_for_its_companion(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.zeros(3))
-    with pytest.raises(DataError, match=r"it is a single array; .*x.npy; put x.npy and y.npy into a folder"):
-        read_arrays(tmp_path / "x.npy")
-
-
-def test_the_digest_follows_every_byte(tmp_path: Path, digits: Path) -> None:
-    before = sha256(digits)
-    digits.write_bytes(digits.read_bytes()[:-1] + b"x")
-    assert len(before) == 64 and sha256(digits) != before
+@pytest.mark.parametrize(
+    ("shape", "minimum", "expected"), [((3, 2, 9), 4, (3, 4, 9)), ((1, 8, 8), 4, (1, 8, 8)), ((13,), 4, (13,))]
+)
+def test_small_samples_are_enlarged(shape: tuple[int, ...], minimum: int, expected: tuple[int, ...]) -> None:
+    assert enlarge(shape, minimum) == expected

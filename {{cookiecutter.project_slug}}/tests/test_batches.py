@@ -1,7 +1,9 @@
 """Every epoch has an order of its own, which needs no state."""
 
 import numpy as np
+import pytest
 import torch
+from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.batches import Batches, permutation
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation
@@ -10,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 def batches(count: int = 10, seed: int | None = 0) -> Batches:
-    dataset = ArrayDataset(np.arange(count, dtype=np.float32)[:, None], torch.arange(count))
+    dataset = ArrayDataset(np.arange(count, dtype=np.float32)[:, None], np.arange(count))
     same = Normalisation(torch.zeros(1), torch.ones(1))
     return Batches(dataset, batch_size=4, normalisation=same, device=CPU, seed=seed)
 
@@ -48,13 +50,60 @@ def test_a_batch_is_one_call_of_the_dataset() -> None:
     calls = []
 
     class Counting(ArrayDataset):
-        def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-            raise AssertionError("a call per sample")
-
         def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             calls.append(len(indices))
             return super().__getitems__(indices)
 
-    counted = batches()
-    counted.dataset = Counting(counted.dataset.x.numpy(), counted.dataset.y)
-    assert len(list(counted.epoch())) == 3 and calls == [4, 4, 2]
+    dataset = Counting(np.arange(10.0)[:, None], np.arange(10))
+    counted = Batches(dataset, batch_size=4, device=CPU)
+    calls.clear()  # the one that compared it with __getitem__
+    assert counted.whole and len(list(counted.epoch())) == 3 and calls == [4, 4, 2]
+
+
+class Squares(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """A dataset as every PyTorch tutorial writes it."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([float(index) ** 2]), torch.tensor(index)
+
+
+class Edited(ArrayDataset):
+    """A student has written another `__getitem__`, with a number and a NumPy array."""
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:  # type: ignore[override]
+        return np.array([float(index) ** 2]), index
+
+
+@pytest.mark.parametrize("dataset", [Squares(), Edited(np.arange(10.0)[:, None], np.arange(10))])
+def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    served = Batches(dataset, batch_size=4, device=CPU, seed=3)
+    assert not served.whole and served.sizes == [4, 4, 2]
+    state = torch.get_rng_state()
+    seen = [(x, y) for x, y in served.epoch(2)]
+    assert torch.equal(torch.get_rng_state(), state)  # a resumed run must not depend on it
+    assert all(x.dtype == torch.float32 and torch.equal(x[:, 0], y.float().square()) for x, y in seen)
+    assert torch.cat([y for _, y in seen]).tolist() == permutation(10, seed=3, epoch=2).tolist()
+    rest = list(served.epoch(2, start=2))
+    assert len(rest) == 1 and torch.equal(rest[0][1], seen[2][1])
+    assert list(served.epoch(2, start=3)) == []
+
+
+def test_random_augmentation_does_not_look_like_another_dataset() -> None:
+    class Noisy(ArrayDataset):
+        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            x, y = super().__getitems__(indices)
+            return x + torch.randn_like(x) + np.random.normal(), y
+
+    state = torch.get_rng_state()
+    assert Batches(Noisy(np.zeros((9, 2)), np.zeros(9)), batch_size=4, device=CPU).whole
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("shape", "sides"), [((2, 5), (8,)), ((2, 2, 3), (4, 4)), ((1, 2, 3, 4), (4, 4, 4))])
+def test_small_samples_are_resized(shape: tuple[int, ...], sides: tuple[int, ...]) -> None:
+    dataset = ArrayDataset(np.ones((3, *shape)), np.zeros(3))
+    ((x, _),) = Batches(dataset, batch_size=4, device=CPU, sides=sides).epoch()
+    assert x.shape == (3, shape[0], *sides) and torch.allclose(x, torch.ones(()))

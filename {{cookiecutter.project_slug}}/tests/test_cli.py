@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.__package }}.cli import main, parse
+from {{ cookiecutter.__package }}.arguments import parse
+from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.settings_file import read_flags
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
@@ -29,16 +30,22 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("command", "code", "sentence"),
     [
-        ("", 2, "Expected one of {train, inspect}; on the command line"),
+        ("", 2, "Expected one of {train, inspect, evaluate, predict}; on the command line"),
         ("trian", 2, "Unrecognized options: trian"),
         ("train --lrr 1", 2, "Unrecognized options: --lrr, 1; on the command line; perhaps you meant --lr"),
         ("train --lr fast", 2, "Error parsing --lr: could not convert string to float: 'fast'"),
         ("train --precision fp64", 2, "invalid choice 'fp64' for argument '--precision'"),
-        ("train --resume runs/nowhere", 2, "there is no run to resume; at runs/nowhere"),
+        ("train --resume runs/nowhere", 2, "there is no run; at runs/nowhere"),
         ("train --resume auto --fast-dev-run", 2, "--resume and --fast-dev-run exclude each other"),
         ("inspect --resume auto", 2, "Unrecognized or misplaced options: --resume"),
-        ("train --resume= ", 2, "there is no run to resume"),
+        ("train --resume= ", 2, "there is no run"),
         ("train --config nowhere.yaml", 2, "cannot read the settings"),
+        ("evaluate runs/nowhere", 2, "there is no run; at runs/nowhere"),
+        ("evaluate", 2, "Missing from {{ cookiecutter.project_slug }} evaluate: RUN "),
+        ("evaluate run --split train", 2, "invalid choice 'train' for argument '--split'"),
+        ("evaluate run --lr 1", 2, "Unrecognized or misplaced options: --lr"),
+        ("predict runs/nowhere --out p.csv", 2, "there is no run; at runs/nowhere"),
+        ("predict runs/nowhere", 2, "Missing from"),
     ],
 )
 def test_a_mistake_gets_one_sentence(

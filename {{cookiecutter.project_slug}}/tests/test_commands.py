@@ -104,8 +104,18 @@ def test_a_full_disk_is_a_storage_error(start: Command, tmp_path: Path) -> None:
 def test_inspect_shows_what_training_would_use(start: Command) -> None:
     output, errors = start("inspect").communicate()
     assert errors == ""
-    for part in ("(180, 1, 8, 8)", "126 samples of shape (1, 8, 8)", "of each class", "Linear(in_features="):
+    for part in (
+        "x              uint8    (180, 1, 8, 8)     0 to 16",
+        "sample    channels 1, height 8, width 8",
+        "targets   10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+        "splits    cut at random by --data.split-seed 0, every class with its share",
+        "class    train      val     test",
+        "shared    no sample is in two splits",
+        "numbers of a sample, in train",
+        "into the first linear layer",
+    ):
         assert part in output
+    assert output.endswith("\ntrain it: {{ cookiecutter.project_slug }} train --data.path=digits.npz --device=cpu\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
@@ -183,7 +193,11 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     [
         ("checkpoints/last.pt", None, "error: the last checkpoint is gone; "),
         ("checkpoints/best.pt", None, "error: the best checkpoint is gone; "),
-        ("checkpoints/last.pt", {"model": {}}, "error: this is not a checkpoint of this project; "),
+        (
+            "checkpoints/last.pt",
+            {"model": {}},
+            "error: this is not a checkpoint of this project, or of another version; ",
+        ),
         ("checkpoints/last.pt", b"PK", "error: the checkpoint cannot be read "),
         ("config.yaml", b"lr: 0.5\nepochs: 2\n", "error: the run began with "),
         ("status.json", b"{", "error: the file is damaged "),

@@ -77,7 +77,7 @@ def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> Non
 
 
 def test_a_run_that_is_not_there_is_refused(settings: Settings) -> None:
-    with pytest.raises(ConfigError, match="there is no run to resume; at nowhere"):
+    with pytest.raises(ConfigError, match="there is no run; at nowhere"):
         find_run("nowhere", settings)
 
 

@@ -15,7 +15,8 @@ from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted
-from {{ cookiecutter.__package }}.experiment import Experiment
+from {{ cookiecutter.__package }}.experiment import Experiment, last_checkpoint
+from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
 from {{ cookiecutter.__package }}.run import Run
 from {{ cookiecutter.__package }}.signals import StopRequest
@@ -55,7 +56,7 @@ PHASES: dict[str, Callable[[Trainer], object]] = {
     "early stopping": lambda trainer: setattr(trainer, "monitor", "val_nothing"),
     "logging": lambda trainer: trainer.logbook.metrics.close(),
     "scoring": lambda trainer: (
-        setattr(trainer, "fit", lambda: trainer.evaluate(trainer.val_batches)),
+        setattr(trainer, "fit", lambda: Trained(trainer.run.folder, trainer.run.settings)),
         trainer.run.best.unlink(),
     ),
     "saving": lambda trainer: shutil.rmtree(trainer.run.last.parent),
@@ -126,8 +127,7 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(settings: Settin
         with pytest.raises(Interrupted, match=f"after step {steps}"):
             trainer.fit()
         run = trainer.run
-    experiment = Experiment(settings)
-    with experiment.trainer(run, StopRequest(), experiment.last_checkpoint(run)) as trainer:
+    with Experiment(settings, checkpoint=last_checkpoint(run)).trainer(run, StopRequest()) as trainer:
         assert trainer.global_step == steps
         trainer.fit()
     resumed = load_checkpoint(run.last)
@@ -201,7 +201,7 @@ def test_a_signal_while_the_best_weights_are_scored_leaves_the_last_ones_alone(s
         before = trainer.run.last.read_bytes()
         stop.signal_number = signal.SIGTERM
         with pytest.raises(Interrupted, match="stopped by SIGTERM"):
-            trainer.evaluate(experiment.batches("test"))
+            Trained(trainer.run.folder, settings).score(experiment.splits["test"], trainer.leave_if_asked)
         assert trainer.run.last.read_bytes() == before
 
 

@@ -48,8 +48,8 @@ class Inspect(Common):
 class OfRun(Common):
     """What the commands take that use a trained run."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """The run directory; its best checkpoint is used."""
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """The run directory whose best checkpoint is used."""
     data: ArraySettings = field(default_factory=ArraySettings)
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1 or mps."""

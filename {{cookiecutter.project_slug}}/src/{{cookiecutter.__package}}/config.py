@@ -95,5 +95,4 @@ class Settings:
 def require(holds: bool, name: str, value: object, rule: str) -> None:
     """Raise ConfigError unless a rule holds for a setting."""
     if not holds:
-        flag = "--" + name.replace("_", "-")
-        raise ConfigError(f"{flag} is {value}", "in the settings", f"it must be {rule}")
+        raise ConfigError(f"--{name.replace('_', '-')} is {value}", "in the settings", f"it must be {rule}")

@@ -72,7 +72,7 @@ def describe(experiment: Experiment, trainer: Trainer) -> Iterator[str]:
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"
     yield f"device  {experiment.device_name}, {str(experiment.precision)[6:]}, {torch.get_num_threads()} threads"
     if not trainer.train_batches.whole:
-        yield f"loader  a DataLoader reads {type(experiment.splits['train']).__name__} sample by sample, which is slower"
+        yield f"loader  a DataLoader reads {type(experiment.splits['train']).__name__} sample by sample (slower)"
     if settings.init_from and not experiment.checkpoint:
         yield f"init    {settings.init_from}; what does not fit starts anew: {', '.join(experiment.not_loaded) or '-'}"
     yield f"run     {trainer.run.folder}"

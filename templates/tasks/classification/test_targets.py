@@ -1,0 +1,77 @@
+"""Labels of every kind become class numbers (lesson 2 of the notes)."""
+
+import numpy as np
+import pytest
+
+from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.targets import Targets, strata
+
+NAMES = Targets(["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (np.array([7, 3, 3, 9]), [3, 7, 9]),
+        (np.array([[7], [3], [3], [9]]), [3, 7, 9]),
+        (np.array([7.0, 3.0, 3.0, 9.0], np.float16), [3, 7, 9]),
+        (np.array([7, 3, 3, 9], np.uint8), [3, 7, 9]),
+        (np.array(["dog", "ant", "ant", "fox"]), ["ant", "dog", "fox"]),
+    ],
+)
+def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[object]) -> None:
+    learned = Targets.learn(labels)
+    assert learned.class_names == names and learned.out_size == 3
+    assert learned.encode(labels, "val").tolist() == [1, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (np.array([0.0, 1.5]), "label 1.5 at index 1 is not a whole number"),
+        (np.array([0.0, 1e19]), "label 1e.19 at index 1 is .* too large to be exact"),
+        (np.zeros((4, 2)), r"the labels have shape \(4, 2\)"),
+        (np.zeros(4), "all labels are 0; in the training split"),
+    ],
+)
+def test_labels_that_are_none_get_one_sentence(labels: np.ndarray, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        Targets.learn(labels)
+
+
+def test_a_class_that_was_not_trained_is_refused() -> None:
+    sentence = (
+        r"label 'x' \(2 samples\) is not a class of the training split; in the val split; train on samples of each"
+    )
+    with pytest.raises(DataError, match=sentence):
+        NAMES.encode(np.array(["a", "x", "x"]), "val")
+
+
+def test_numbers_are_not_taken_for_strings() -> None:
+    """They would be compared as strings, where 10 comes before 2."""
+    with pytest.raises(
+        DataError, match=r"the labels are of type <U2, and those of the training split int64; in the val"
+    ):
+        Targets([2, 10]).encode(np.array(["2", "10"]), "val")
+
+
+def test_labels_are_what_splits_should_share() -> None:
+    assert np.array_equal(strata(np.array([[1.0], [2.0]])), [1, 2])
+
+
+def test_the_balance_counts_every_class_of_every_split() -> None:
+    lines = NAMES.balance({"train": np.array([1, 1, 2]), "test": np.array([0, 1])})
+    assert [line.split() for line in lines] == [
+        ["class", "train", "test"], ["'b'", "2", "1"], ["'c'", "1", "0"], ["'a'", "0", "1"],
+    ]  # fmt: skip
+
+
+def test_the_balance_of_many_classes_shows_the_largest_and_the_smallest() -> None:
+    many = Targets(list(range(100)))
+    lines = many.balance({"train": np.repeat(np.arange(100), np.arange(100) + 1)})
+    assert len(lines) == 12 and lines[1].split() == ["99", "100"] and lines[-1].split() == ["0", "1"]
+    assert lines[6] == "... 90 classes of sizes between these ..."
+
+
+def test_control_characters_in_labels_do_not_reach_the_terminal() -> None:
+    assert Targets(["a", "b\x1b[31m"]).describe() == "2 classes: 'a', 'b\\x1b[31m'"
