@@ -18,9 +18,9 @@ from .conftest import COMBINATIONS, ROOT, Render, combinations
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "step", "batches", "capsule", "run",
-    "data", "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "survey", "arrays",
-    "splits", "targets", "array_file", "progress", "settings_file", "config", "storage", "signals", "errors",
+    "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "step", "batches", "capsule",
+    "run", "data", "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "survey",
+    "arrays", "splits", "targets", "array_file", "progress", "settings_file", "config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these two
 SHARED = {"errors", "targets"}

@@ -1,5 +1,6 @@
 """The network takes signals, images and volumes of any size (lessons 7 and 10 of the notes)."""
 
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -27,6 +28,26 @@ def test_a_batch_of_any_shape_gives_one_row_per_sample(shape: tuple[int, ...], b
 )
 def test_in_size_is_measured(shape: tuple[int, ...], in_size: int) -> None:
     assert build(shape).linear[0].in_features == in_size
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 28), (1, 9, 13), (2, 17), (2, 8, 9, 10)])
+def test_inspect_tells_the_in_size_that_is_measured(shape: tuple[int, ...], depth: int) -> None:
+    settings = replace(DEFAULTS, depth=depth)
+    features = settings.features(shape)
+    assert features is not None and build(shape, settings).linear[0].in_features == math.prod(features)
+
+
+def test_the_minimum_size_is_just_enough() -> None:
+    for depth in (1, 2, 3):
+        settings = replace(DEFAULTS, depth=depth)
+        assert build((1, settings.minimum_size, settings.minimum_size), settings)
+        with pytest.raises(ConfigError, match="are too small to be halved"):
+            build((1, settings.minimum_size, settings.minimum_size - 1), settings)
+
+
+def test_a_table_has_no_features_for_inspect_either() -> None:
+    assert DEFAULTS.features((13,)) is None
 
 
 def test_the_right_in_size_may_be_given() -> None:

@@ -1,5 +1,6 @@
 """The network takes samples of any shape (lessons 7 and 10 of the notes)."""
 
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -25,6 +26,13 @@ def test_a_batch_of_any_shape_gives_one_row_per_sample(shape: tuple[int, ...], b
 @pytest.mark.parametrize(("shape", "in_size"), [((13,), 13), ((1, 8, 8), 64), ((3, 9, 13), 351)])
 def test_in_size_is_counted(shape: tuple[int, ...], in_size: int) -> None:
     assert build(shape).hidden[0].in_features == in_size
+
+
+@pytest.mark.parametrize("shape", [(13,), (1, 8, 8), (3, 9, 13)])
+def test_inspect_tells_the_in_size_that_is_counted(shape: tuple[int, ...]) -> None:
+    features = DEFAULTS.features(shape)
+    assert features is not None and build(shape).hidden[0].in_features == math.prod(features)
+    assert build((1, DEFAULTS.minimum_size, DEFAULTS.minimum_size))(torch.randn(1, 1, 1, 1)).shape == (1, 7)
 
 
 def test_the_right_in_size_may_be_given() -> None:

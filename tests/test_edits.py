@@ -1,0 +1,118 @@
+"""A student edits the rendered project as its README says, and training follows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Render, newest_run, run
+
+FEATURE = (
+    "        return self.x.index_select(0, indices).float(), self.y.index_select(0, indices)\n",
+    "        x = self.x.index_select(0, indices).float()\n"
+    "        return torch.cat([x, x.flip(-1)], dim=1), self.y.index_select(0, indices)\n",
+)
+NOISE = (
+    FEATURE[0],
+    "        x = self.x.index_select(0, indices).float()\n"
+    "        if self.training:\n"
+    "            x = x + torch.randn_like(x)\n"
+    "        return x, self.y.index_select(0, indices)\n",
+)
+AS_IN_THE_NOTES = (
+    "        x, y = self.__getitems__(torch.tensor([index], device=self.x.device))\n        return x[0], y[0]\n",
+    "        return self.x[index].float() * 2, self.y[index].long()\n",
+)
+TEXT_FILES = (
+    "        header = self.header(name)\n        member = self.members[name]\n        order:",
+    '        if (table := self.path / f"{name}.txt").exists():\n'
+    "            return np.loadtxt(table)\n"
+    "        header = self.header(name)\n        member = self.members[name]\n        order:",
+)
+OTHER_DATASET = '''
+
+class Lazy(Dataset[tuple[Tensor, Tensor]]):
+    """A dataset as every tutorial writes it."""
+
+    def __init__(self, x: Array, y: Array, *, training: bool = False) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return torch.tensor(self.x[index], dtype=torch.float32), torch.tensor(self.y[index])
+'''
+
+
+@pytest.fixture
+def project(render: Render) -> Path:
+    return render()
+
+
+def edit(project: Path, file: str, change: tuple[str, str]) -> None:
+    path = project / "src/my_experiment" / file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(change[0]) == 1
+    path.write_text(text.replace(*change), encoding="utf-8")
+
+
+def train(project: Path, *flags: str) -> tuple[str, list[dict[str, float]]]:
+    """Train for two epochs; return the log, and the numbers of each epoch that do not depend on the clock."""
+    run(project, "train", "--epochs=2", *flags)
+    lines = [json.loads(line) for line in (newest_run(project) / "metrics.jsonl").read_text().splitlines()]
+    exact = [{key: line[key] for key in line if key not in ("seconds", "samples_per_second")} for line in lines]
+    return (newest_run(project) / "train.log").read_text(), exact
+
+
+def test_a_feature_reaches_model_scores_and_predictions(project: Path, tmp_path: Path) -> None:
+    edit(project, "data.py", FEATURE)
+    log, _ = train(project)
+    assert "a sample is (2, 8, 8)" in log and "loader" not in log
+    scores, _ = run(project, "evaluate", str(newest_run(project)))
+    assert json.loads(scores) == json.loads((newest_run(project) / "evaluation.json").read_text())
+    run(project, "predict", str(newest_run(project)), "--data.path=data/digits.npz", f"--out={tmp_path / 'out.npz'}")
+    with np.load(tmp_path / "out.npz") as out, np.load(project / "data/digits.npz") as digits:
+        assert np.mean(out["prediction"] == digits["y"]) > 0.9
+
+
+def test_an_augmentation_is_for_training_only_and_repeatable(project: Path) -> None:
+    _, plain = train(project)
+    edit(project, "data.py", NOISE)
+    log, noisy = train(project)
+    assert "loader" not in log and noisy != plain
+    first, again = (run(project, "evaluate", str(newest_run(project)))[0] for _ in range(2))
+    assert first == again  # no noise there
+    assert train(project)[1] == noisy
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_any_other_dataset_is_served_by_a_dataloader_with_the_same_bits(project: Path, replaced: bool) -> None:
+    """Values are the same, so all numbers must be; twice the value is the same, once it is normalised."""
+    _, plain = train(project)
+    if replaced:
+        path = project / "src/my_experiment/data.py"
+        path.write_text(path.read_text(encoding="utf-8") + OTHER_DATASET, encoding="utf-8")
+        edit(project, "experiment.py", ("import ArrayDataset, Normalisation", "import Lazy, Normalisation"))
+        edit(project, "experiment.py", ("name: ArrayDataset(split", "name: Lazy(split"))
+    else:
+        edit(project, "data.py", AS_IN_THE_NOTES)
+    log, served = train(project)
+    name = "Lazy" if replaced else "ArrayDataset"
+    assert f"loader  a DataLoader reads {name} sample by sample (slower)" in log
+    assert served == plain
+
+
+def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> None:
+    edit(project, "array_file.py", TEXT_FILES)
+    edit(
+        project,
+        "array_file.py",
+        ('sorted(path.glob("*.npy"))}', 'sorted([*path.glob("*.npy"), *path.glob("*.txt")])}'),
+    )
+    with np.load(project / "data/digits.npz") as digits:
+        np.savetxt(tmp_path / "x.txt", digits["x"].reshape(-1, 64)[:300])
+        np.save(tmp_path / "y.npy", digits["y"][:300])
+    log, _ = train(project, f"--data.path={tmp_path}", "--data.channels=none")
+    assert "a sample is (1, 64)" in log
