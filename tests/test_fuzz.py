@@ -151,12 +151,13 @@ def test_ten_thousand_damaged_files_get_one_sentence(call: Call, kind: str) -> N
 FLAGS = [
     "--lr", "--epochs", "--batch-size", "--patience", "--seed", "--name", "--runs-dir", "--device", "--precision",
     "--monitor", "--data.x", "--data.groups", "--data.channels", "--data.split", "--data.split-seed", "--model.in-size",
-    "--config", "--resume", "--init-from", "--fast-dev-run", "--deterministic", "--help", "--debugg", "--out", "--split",
-    "--", "-h",
+    "--config", "--resume", "--init-from", "--fast-dev-run", "--deterministic", "--help", "--debugg", "--out",
+    "--split", "--", "-h",
 ]  # fmt: skip
 VALUES = [
     "nan", "inf", "-1", "0", "1e400", "0x10", "None", "null", "", " ", "auto", "no/where", "..", "../../x", "cuda:99",
-    "1,2", "\x1b[31m", "名字", "a b", "{}", "x" * 300, "true", "9" * 30,
+    "1,2",
+    "\x1b[31m", "名字", "a b", "{}", "x" * 300, "true", "9" * 30,
 ]  # fmt: skip
 WORDS = st.one_of(
     st.sampled_from(FLAGS),

@@ -109,9 +109,8 @@ def test_many_samples_are_learned(
         pytest.skip("a cnn does not take tables; the sentence is tested above")
     started = time.perf_counter()
     accuracy = learn(project("classification", model), tmp_path, classes, 20_000, dtype, SHAPES[shape])
-    print(
-        f"{model}, {shape}, {classes} classes, 20,000 samples, {dtype}: {accuracy} in {time.perf_counter() - started:.0f} s"
-    )
+    seconds = time.perf_counter() - started
+    print(f"{model}, {shape}, {classes} classes, 20,000 samples, {dtype}: {accuracy} in {seconds:.0f} s")
     assert float(accuracy) >= 0.9
 
 
@@ -133,7 +132,7 @@ def test_inspect_takes_less_than_two_seconds(digits: Path) -> None:
 
 
 def test_inspect_does_not_wait_for_torch(digits: Path) -> None:
-    code = "import sys; from my_experiment.cli import main; code = main(['inspect']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from my_experiment.cli import main; main(['inspect']); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=digits, env=environment(digits), check=True, capture_output=True)
 
 

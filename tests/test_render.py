@@ -27,8 +27,8 @@ SHARED = {"errors", "targets"}
 COMMANDS = ["evaluate", "inspect", "predict", "train"]
 TESTS = [
     "array_file", "arrays", "batches", "checkpoint", "cli", "commands", "config", "data", "device", "early_stopping",
-    "inference", "logbook", "messages", "model", "optimizer", "run", "settings_file", "splits", "step", "survey",
-    "targets", "task", "trainer",
+    "inference", "logbook", "messages", "model", "optimizer", "progress", "run", "settings_file", "splits", "step",
+    "survey", "targets", "task", "trainer",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",

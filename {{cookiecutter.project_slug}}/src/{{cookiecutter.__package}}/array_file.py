@@ -1,9 +1,7 @@
 """Files of arrays. What a file claims is checked against its size and the memory before anything is taken from it."""
 
-import errno
 import hashlib
 import math
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +26,12 @@ class Header:
     """What an array says of itself."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     fortran_order: bool
+    dtype: np.dtype[Any]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its values, counted in Python's integers: a hostile shape does not overflow."""
+        """Bytes of its values, in Python's integers: a hostile shape does not overflow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -47,22 +45,21 @@ class ArrayFile:
         self.path = path
         self.members: dict[str, Path | zipfile.ZipInfo]
         try:
+            size = path.stat().st_size
             if path.is_dir():
                 self.members = {file.stem: file for file in sorted(path.glob("*.npy"))}
-            elif not path.is_file():
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             elif path.suffix == ".npy":
                 self.members = {path.stem: path}
             else:
                 with zipfile.ZipFile(path) as archive:
                     names = [info for info in archive.infolist() if info.filename.endswith(".npy")]
                     self.members = {info.filename.removesuffix(".npy"): info for info in names}
-        except OSError as error:
+        except (OSError, ValueError) as error:
             fix = "give an .npz file, or a folder of .npy files, as --data.path"
             where = f"{path}, seen from {Path.cwd()}"
-            raise DataError(f"the data cannot be opened ({error.strerror or error})", where, fix) from error
+            raise DataError(f"the data cannot be opened ({getattr(error, 'strerror', error)})", where, fix) from error
         except Exception as error:  # zipfile raises many kinds
-            what = f"not an .npz file, or only a part of one ({error}; it has {path.stat().st_size:,} bytes)"
+            what = f"not an .npz file, or only a part of one ({error}; it has {size:,} bytes)"
             raise DataError(what, str(path), SAVE_AGAIN) from error
 
     def header(self, name: str) -> Header:
@@ -92,16 +89,13 @@ class ArrayFile:
         order: Literal["F", "C"] = "F" if header.fortran_order else "C"
         if header.nbytes == 0:
             return np.empty(header.shape, header.dtype)
-        free = psutil.virtual_memory().available
-        if header.nbytes > free:
-            what = f"it needs {header.nbytes / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} are free"
-            raise DataError(what, f"in {name!r} of {self.path}", "use fewer samples, or a smaller type such as uint8")
+        check_memory(header.nbytes, f"in {name!r} of {self.path}")
         with self._open(name) as (file, size):
             read_header(file)
             if isinstance(member, Path):
                 return np.memmap(member, header.dtype, "r", offset=file.tell(), shape=header.shape, order=order)
             values = np.empty(math.prod(header.shape), header.dtype)
-            target = values.view(np.uint8)
+            target = values.view(np.uint8)  # its bytes
             with progress(size, f"reading {name}", unit="B") as bar:
                 for start in range(0, len(target), CHUNK):
                     part = file.read(CHUNK)
@@ -131,10 +125,16 @@ class ArrayFile:
 
 def read_header(file: IO[bytes]) -> Header:
     """Read the header of an .npy file. Raises many kinds of exceptions."""
-    version = np.lib.format.read_magic(file)
-    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-    shape, fortran_order, dtype = read(file)
-    return Header(shape, dtype, fortran_order)
+    major, _ = np.lib.format.read_magic(file)
+    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[major]
+    return Header(*read(file))
+
+
+def check_memory(nbytes: int, where: str) -> None:
+    """Raise DataError unless so many bytes can be had, before they are taken: too many would end the process."""
+    if nbytes > (free := psutil.virtual_memory().available):
+        what = f"it needs {nbytes / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} are free"
+        raise DataError(what, where, "use fewer samples, or a smaller type such as uint8")
 
 
 def sha256(path: Path) -> str:

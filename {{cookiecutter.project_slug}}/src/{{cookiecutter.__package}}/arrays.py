@@ -21,7 +21,7 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
         whole = load(file, settings, groups=settings.groups)
         check_precision(whole.x, f"in {settings.x!r} of {file.path}")
         return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
-    for array in {settings.x, settings.y} & set(file.members):
+    for array in (name for name in (settings.x, settings.y) if name in file.members):
         what, fix = f"there are both {array!r} and {array}_{given[-1]}", f"rename {array!r} to {array}_train"
         raise DataError(what, f"in {settings.path}", fix)
     splits = {name: load(file, settings, f"_{name}", settings.groups) for name in dict.fromkeys(["train", *given])}

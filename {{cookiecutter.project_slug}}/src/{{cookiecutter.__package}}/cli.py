@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .arguments import PROGRAM, Command, Evaluate, Inspect, Predict, Train, flags_of, parse
 from .config import ArraySettings, Settings
-from .errors import ConfigError, ExperimentError, StorageError, exit_code
+from .errors import ConfigError, ExperimentError, StorageError, exit_code, printable
 from .run import config_of, find_run, is_done
 from .settings_file import check_changes, to_flags, to_yaml
 from .signals import StopRequest
@@ -71,7 +71,8 @@ def train(command: Train, flags: list[str]) -> None:
     if command.resume is not None:
         folder = find_run(command.resume, command.settings)
         if folder is None:
-            print(f"nothing to resume in {command.settings.runs_dir / command.settings.name}: starting a new run")
+            parent = command.settings.runs_dir / command.settings.name
+            print(printable(f"nothing to resume in {parent}: starting a new run"))
     if folder:
         saved_flags = flags_of(folder / "config.yaml")
         saved = parse(Train, saved_flags).settings
@@ -79,7 +80,7 @@ def train(command: Train, flags: list[str]) -> None:
         check_changes(to_yaml(saved), command.settings, folder)
         same_end = command.settings.epochs <= saved.epochs and command.settings.patience == saved.patience
         if is_done(folder) and same_end:
-            print(f"already finished: {folder}; train it longer with --epochs")
+            print(printable(f"already finished: {folder}; train it longer with --epochs"))
             return
 
     from .commands import train

@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 
 def progress(total: int, what: str, *, unit: str) -> "tqdm[Any]":
-    """Return a bar that shows itself after two seconds, on a terminal only, and leaves nothing behind."""
+    """Return a bar that shows itself after half a second, on a terminal only, and leaves nothing behind."""
     hidden = None if sys.stderr else True  # None: shown on a terminal only
     return tqdm(
-        total=total, desc=what, unit=unit, unit_scale=True, delay=2, leave=False, dynamic_ncols=True, disable=hidden
+        total=total, desc=what, unit=unit, unit_scale=True, delay=0.5, leave=False, dynamic_ncols=True, disable=hidden
     )

@@ -1,14 +1,13 @@
 """Who is in train, val and test, where the files do not say. NumPy only."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from .array_file import Array, check_memory
 from .config import DataSettings
 from .errors import ConfigError, DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # of all samples
 
 
@@ -50,6 +49,7 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
         count = f"{len(train)} samples" if train.groups is None else f"{len(np.unique(train.groups))} groups"
         what = f"{count} are too few to cut {' and '.join(names[1:])} from"
         raise DataError(what, f"in {settings.path}", "give more of them, or the splits themselves")
+    check_memory(train.x.nbytes, f"for the splits of {settings.path}")
     return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
 
 
