@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from .config import ArraySettings, Settings
+from .config import Settings
 from .errors import ConfigError
 from .settings_file import read_flags
 
@@ -45,18 +45,32 @@ class Inspect(Common):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRun(Common):
+class OtherData:
+    """Other data than the run was trained on; what is left out, is as it was there."""
+
+    path: Path | None = None
+    """An .npz file, a folder of .npy files, or one .npy file of samples."""
+    x: str | None = None
+    """The name of the samples."""
+    y: str | None = None
+    """The name of the targets."""
+    channels: Literal["auto", "first", "last", "none"] | None = None
+    """Where a sample has its channels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use(Common):
     """What the commands take that use a trained run."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """The run directory whose best checkpoint is used."""
-    data: ArraySettings = field(default_factory=ArraySettings)
+    data: OtherData = field(default_factory=OtherData)
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1 or mps."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(OfRun):
+class Evaluate(Use):
     """Score a run's best checkpoint on a split of its data, or on the data of --data.path; prints JSON."""
 
     split: Literal["val", "test"] = "test"
@@ -64,7 +78,7 @@ class Evaluate(OfRun):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predict(OfRun):
+class Predict(Use):
     """Predict new samples with a run's best checkpoint, under the original names and in the order of the file."""
 
     out: Path

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .array_file import Array, ArrayFile
-from .config import ArraySettings, DataSettings
+from .config import DataSettings
 from .errors import DataError
 from .progress import progress
 from .splits import Split, cut
@@ -34,13 +34,13 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     return splits | cut(splits["train"], ["train", "val"], settings, strata(splits["train"].y))
 
 
-def given_splits(file: ArrayFile, settings: ArraySettings) -> list[str]:
+def given_splits(file: ArrayFile, settings: DataSettings) -> list[str]:
     """Return those of train, val and test that the file itself tells apart."""
     names = ("train", "val", "test")
     return [name for name in names if {f"{settings.x}_{name}", f"{settings.y}_{name}"} & set(file.members)]
 
 
-def load(file: ArrayFile, settings: ArraySettings, suffix: str = "", groups: str = "") -> Split:
+def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str = "") -> Split:
     """Return the checked samples and targets whose names end in the suffix, and their groups, if there are any."""
     x = load_samples(file, settings, suffix)
     y = check(find(file, settings.y + suffix), f"in {settings.y + suffix!r} of {file.path}")
@@ -57,7 +57,7 @@ def load(file: ArrayFile, settings: ArraySettings, suffix: str = "", groups: str
     return Split(x, y, group)
 
 
-def load_samples(file: ArrayFile, settings: ArraySettings, suffix: str = "") -> Array:
+def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> Array:
     """Return the checked samples (N, C, ...) or (N, F) whose name ends in the suffix. Raises DataError."""
     name = file.path.stem if file.path.suffix == ".npy" else settings.x + suffix
     where = f"in {name!r} of {file.path}"

@@ -4,14 +4,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from .arguments import PROGRAM, Command, Evaluate, Inspect, Predict, Train, flags_of, parse
-from .config import ArraySettings, Settings
+from .config import Settings
 from .errors import ConfigError, ExperimentError, StorageError, exit_code, printable
 from .run import config_of, find_run, is_done
-from .settings_file import check_changes, to_flags, to_yaml
+from .settings_file import check_changes, to_yaml
 from .signals import StopRequest
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             inspect.run(command.settings, program=PROGRAM, flags=arguments[1:])
         else:
-            use(command, arguments[1:])
+            use(command)
         return 0
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
@@ -88,12 +88,11 @@ def train(command: Train, flags: list[str]) -> None:
     train.run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
 
 
-def use(command: Evaluate | Predict, flags: list[str]) -> None:
-    """Use a run, with its own settings but for the data and the device of the command line."""
-    saved = parse(Settings, flags_of(config_of(command.run)))
-    data = {each.name: getattr(saved.data, each.name) for each in fields(ArraySettings)}
-    command = parse(Command, [type(command).__name__.lower(), *to_flags({"data": data}), *flags])
-    settings = replace(saved, data=replace(saved.data, **asdict(command.data)), device=command.device)
+def use(command: Evaluate | Predict) -> None:
+    """Use a run with its own settings, but for the data and the device of the command line."""
+    saved: Settings = parse(Settings, flags_of(config_of(command.run)))
+    given = {name: value for name, value in asdict(command.data).items() if value is not None}
+    settings = replace(saved, data=replace(saved.data, **given), device=command.device)
     if isinstance(command, Predict):
         from .commands import predict
 
@@ -101,5 +100,4 @@ def use(command: Evaluate | Predict, flags: list[str]) -> None:
     else:
         from .commands import evaluate
 
-        other_data = any(flag.startswith("--data.path") for flag in flags)
-        evaluate.run(command.run, settings, split=command.split, other_data=other_data)
+        evaluate.run(command.run, settings, split=command.split, other_data=command.data.path is not None)

@@ -13,8 +13,8 @@ from .errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArraySettings:
-    """Which arrays to take."""
+class DataSettings:
+    """Which arrays to learn from, and how to split them where the file does not."""
 
     path: Path = Path("data/digits.npz")
     """An .npz file, or a folder of .npy files. It holds x and y, or x_train, y_train, x_val, y_val, x_test, y_test."""
@@ -24,12 +24,6 @@ class ArraySettings:
     """The name of the targets."""
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSettings(ArraySettings):
-    """Which arrays to learn from, and how to split them where the file does not."""
-
     groups: str = "groups"
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
