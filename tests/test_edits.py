@@ -21,8 +21,11 @@ NOISE = (
     "        return x, self.y.index_select(0, indices)\n",
 )
 AS_IN_THE_NOTES = (
-    "        x, y = self.__getitems__(torch.tensor([index], device=self.x.device))\n        return x[0], y[0]\n",
-    "        return self.x[index].float() * 2, self.y[index].long()\n",
+    "    def __len__(self) -> int:\n",
+    "    def __getitem__(self, index):\n"
+    "        return self.x[index].float() * 2, self.y[index].long()\n"
+    "\n"
+    "    def __len__(self) -> int:\n",
 )
 TEXT_FILES = (
     "        header = self.header(name)\n        member = self.members[name]\n        order:",
@@ -35,7 +38,7 @@ OTHER_DATASET = '''
 class Lazy(Dataset[tuple[Tensor, Tensor]]):
     """A dataset as every tutorial writes it."""
 
-    def __init__(self, x: Array, y: Array, *, training: bool = False) -> None:
+    def __init__(self, x: Array, y: Array, *, training: bool) -> None:
         self.x, self.y = x, y
 
     def __len__(self) -> int:
@@ -94,14 +97,15 @@ def test_any_other_dataset_is_served_by_a_dataloader_with_the_same_bits(project:
     if replaced:
         path = project / "src/my_experiment/data.py"
         path.write_text(path.read_text(encoding="utf-8") + OTHER_DATASET, encoding="utf-8")
-        edit(project, "experiment.py", ("import ArrayDataset, Normalisation", "import Lazy, Normalisation"))
-        edit(project, "experiment.py", ("name: ArrayDataset(split", "name: Lazy(split"))
+        edit(project, "data.py", ("return ArrayDataset(x, y", "return Lazy(x, y"))
     else:
         edit(project, "data.py", AS_IN_THE_NOTES)
     log, served = train(project)
     name = "Lazy" if replaced else "ArrayDataset"
     assert f"loader  a DataLoader reads {name} sample by sample (slower)" in log
     assert served == plain
+    scores, _ = run(project, "evaluate", str(newest_run(project)))
+    assert json.loads(scores) == json.loads((newest_run(project) / "evaluation.json").read_text())
 
 
 def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> Non
     edit(
         project,
         "array_file.py",
-        ('sorted(path.glob("*.npy"))}', 'sorted([*path.glob("*.npy"), *path.glob("*.txt")])}'),
+        ('sorted(path.glob("*.npy")) if', 'sorted([*path.glob("*.npy"), *path.glob("*.txt")]) if'),
     )
     with np.load(project / "data/digits.npz") as digits:
         np.savetxt(tmp_path / "x.txt", digits["x"].reshape(-1, 64)[:300])

@@ -95,7 +95,7 @@ def test_few_samples_are_learned_or_refused(project: Project, tmp_path: Path, mo
         assert "a cnn needs samples of shape" in learn(folder, tmp_path, 5, 20, "float64", SHAPES[shape])
         return
     assert float(learn(folder, tmp_path, 5, 20, "float64", SHAPES[shape])) >= 0.9
-    assert "is not a class of the training split" in learn(folder, tmp_path, 500, 20, "uint8", SHAPES[shape])
+    assert "of the training split" in learn(folder, tmp_path, 500, 20, "uint8", SHAPES[shape])
 
 
 @pytest.mark.matrix
@@ -163,7 +163,7 @@ def test_the_command_that_inspect_prints_trains(digits: Path, tmp_path: Path) ->
     x, y = blobs(3, 60, "uint8", (8, 8))
     path = tmp_path / "my data.npz"
     np.savez(path, samples=x, labels=y)
-    flags = [f"--data.path={path}", "--data.x=samples", "--data.y=labels", "--data.channels", "none", "--epochs=1"]
+    flags = [f"--data.path={path}", "--data.x=samples", "--data.y=labels", "--data.channels", "none"]
     output, _ = run(digits, "inspect", *flags)
     command = output.splitlines()[-1].removeprefix("train it: my-experiment ")
     package = f"{sys.executable} -m my_experiment"

@@ -18,8 +18,8 @@ from .conftest import COMBINATIONS, ROOT, Render, combinations
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "step", "batches", "capsule",
-    "run", "data", "checkpoint", "task", "model", "optimizer", "device", "logbook", "early_stopping", "survey",
+    "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "step", "batches", "checkpoint",
+    "capsule", "run", "data", "task", "model", "optimizer", "device", "logbook", "early_stopping", "survey",
     "arrays", "splits", "targets", "array_file", "progress", "settings_file", "config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these two
@@ -132,7 +132,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 2300, f"the package has {total} lines that are not blank"
+    assert total <= 2400, f"the package has {total} lines that are not blank"
 
 
 @combinations

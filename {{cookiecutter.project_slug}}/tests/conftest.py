@@ -41,8 +41,9 @@ def start(tmp_path: Path, digits: Path) -> Command:
     """Start the real command in the test's folder, on the small data; its output is text."""
 
     def run(command: str, *flags: str) -> "subprocess.Popen[str]":
+        device = [] if command == "inspect" else ["--device=cpu"]
         return subprocess.Popen(
-            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=digits.npz", "--device=cpu", *flags],
+            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=digits.npz", *device, *flags],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

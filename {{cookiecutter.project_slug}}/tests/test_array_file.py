@@ -89,10 +89,12 @@ def test_a_wrong_array_gets_one_sentence(tmp_path: Path, kind: Kind, content: by
         kind(tmp_path, content).read("x")
 
 
-@pytest.mark.parametrize("content", [b"", b"x,y", b"PK\x03\x04" + b"0" * 100, npy()])
+@pytest.mark.parametrize("content", [b"", b"x,y", npy()])
 def test_a_file_that_is_no_archive_gets_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"not an .npz file, or only a part of one .*it has [\d,]+ bytes\); .*data.npz"):
+    with pytest.raises(
+        DataError, match=r"it is not an .npz file; .*data.npz; save its content with np.savez\('mine.npz'"
+    ):
         ArrayFile(tmp_path / "data.npz")
 
 
@@ -100,7 +102,7 @@ def test_a_cut_archive_says_how_much_is_left(tmp_path: Path) -> None:
     archive(tmp_path, npy())
     content = (tmp_path / "data.npz").read_bytes()
     (tmp_path / "data.npz").write_bytes(content[:4000])
-    with pytest.raises(DataError, match=r"only a part of one .*it has 4,000 bytes"):
+    with pytest.raises(DataError, match=r"it is only a part of an .npz file \(4,000 bytes\); .*; copy the file again"):
         ArrayFile(tmp_path / "data.npz")
 
 

@@ -68,6 +68,7 @@ def test_groups_are_taken_by_their_name_and_may_be_ignored(tmp_path: Path) -> No
         read(replace(settings, groups="patient"))
     with pytest.raises(DataError, match=r"the groups have shape \(39,\), and there are 40 samples"):
         read(save(tmp_path, x=x, y=y, groups=groups[:39]))
+    assert read(save(tmp_path, x=x, y=y, groups=groups[:, None]))["train"].groups.ndim == 1  # type: ignore[union-attr]
 
 
 def test_samples_may_come_alone(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_samples_may_come_alone(tmp_path: Path) -> None:
     settings = DataSettings(path=tmp_path / "new.npy", channels="none")
     assert load_samples(ArrayFile(settings.path), settings).shape == (3, 1, 8, 8)
     with pytest.raises(
-        DataError, match=r"it is a single array, and there is no 'y'; .*; put x.npy and y.npy into a fol"
+        DataError, match=r"there is no array 'y'; .*new.npy, which has new; put x.npy and y.npy into a fol"
     ):
         read(settings)
 
@@ -121,7 +122,11 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.zeros((3, 0)), "y": np.zeros(3)}, r"there are no samples: the shape is \(3, 0\)"),
         ({"x": np.array([[0, 1], [2, np.nan]]), "y": np.zeros(2)}, r"nan at index \[1, 1\]"),
         ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*32-bit float"),
-        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)}, r"there is no array 'x_train'"),
+        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)}, r"there is no array 'x_train'; .*; add it: train, and"),
+        (
+            {"x_train": np.zeros((9, 2)), "y_train": np.zeros(9), "groups": np.zeros(9), "x_val": np.zeros((9, 2))},
+            r"beside x_val it is unclear which split groups belongs to; .*; rename them: groups_train",
+        ),
         ({"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "y_val": np.zeros(3)}, r"there is no array 'x_val'"),
         (
             {"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "x_val": np.zeros((3, 4)), "y_val": np.zeros(3)},
@@ -134,7 +139,7 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.zeros((2, 2), "M8[s]"), "y": np.arange(2)}, r"its type is datetime64\[s\]"),
         (
             {"x": np.zeros((9, 2)), "y": np.zeros(9), "x_test": np.zeros((9, 2)), "y_test": np.zeros(9)},
-            r"there are both 'x' and x_test; in .*; rename 'x' to x_train",
+            r"beside x_test it is unclear which split x and y belongs to; in .*; rename them: x_train, y_train",
         ),
         (
             {"x": np.array([[1, 1.7e9], [2, 1.7e9 + 3]] * 5), "y": np.arange(10)},

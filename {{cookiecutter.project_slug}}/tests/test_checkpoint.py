@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, load_weights, load_what_fits, save_checkpoint
-from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
+from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError, StorageError
 
 STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"epoch": 3}, "names": ["a", 1]}
 
@@ -64,7 +64,7 @@ def test_what_stood_there_survives_a_failed_save(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
-        with pytest.raises(StorageError, match=r"cannot write .* bytes \(File too large\); .*last.pt; free some"):
+        with pytest.raises(StorageError, match=r"cannot write .* bytes \(File too large\); .*last.pt; make room"):
             save_checkpoint(STATE, tmp_path / "last.pt")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -90,3 +90,10 @@ def test_what_fits_is_copied_and_the_rest_is_named() -> None:
     before = model[1].weight.clone()
     assert load_what_fits(model, other.state_dict()) == ["1.weight", "1.bias"]
     assert torch.equal(model[0].weight, other[0].weight) and torch.equal(model[1].weight, before)
+
+
+def test_weights_that_nothing_fits_are_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"no weights of the other run fit this model; .*; choose a run of this model"
+    ):
+        load_what_fits(nn.Linear(3, 4), nn.Linear(5, 4).state_dict())

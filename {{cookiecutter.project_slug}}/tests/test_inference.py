@@ -144,7 +144,7 @@ def test_a_run_that_is_not_there_or_not_trained_gets_one_sentence(run: Path, cal
     assert code == 2 and error.startswith(f"error: there is no run; at {tmp_path}, seen from ")
     (run / "checkpoints/best.pt").unlink()
     code, _, error = call("predict", run, f"--out={tmp_path / 'out.csv'}")
-    assert code == 2 and error.startswith("error: there is no best checkpoint; at ")
+    assert code == 2 and error.startswith(f"error: the run has no best checkpoint; {run}")
     (run / "checkpoints/best.pt").write_bytes(b"PK")
     assert call("evaluate", run)[0] == 5
 
@@ -170,13 +170,29 @@ def test_fine_tuning_starts_from_what_fits(
     train.run(tuned, folder=None, fast_dev_run=False, stop=StopRequest())
     (folder,) = (settings.runs_dir / "tuned").iterdir()
     old, new = (torch.load(each / "checkpoints/best.pt", weights_only=True)["model"] for each in (run, folder))
-    assert f"init    {run}; what does not fit starts anew: output.weight, output.bias\n" in capsys.readouterr().out
+    assert f"init    {run}; weights that start anew: output.weight, output.bias\n" in capsys.readouterr().out
     weights = [name for name in old if name.endswith("weight") and name != "output.weight"]
     assert weights and all(torch.allclose(old[name], new[name], atol=1e-5) for name in weights)
     assert new["output.weight"].shape[0] == 2
 
 
+def test_fine_tuning_forgets_the_names_of_other_classes(
+    run: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten classes again, so that every weight fits; but they are others."""
+    tuned = replace(settings, name="tuned", epochs=1, init_from=run)
+    train.run(tuned, folder=None, fast_dev_run=False, stop=StopRequest())
+    assert f"init    {run}; weights that start anew: output.weight, output.bias\n" in capsys.readouterr().out
+    train.run(
+        replace(tuned, data=DataSettings(path=tmp_path / "named.npz")),
+        folder=None,
+        fast_dev_run=False,
+        stop=StopRequest(),
+    )
+    assert f"init    {run}; weights that start anew: none\n" in capsys.readouterr().out
+
+
 def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, digits: Path) -> None:
     code, _, error = call("train", f"--init-from={tmp_path / 'no'}", f"--runs-dir={tmp_path}", f"--data.path={digits}")
-    assert code == 2 and error.startswith("error: there is no best checkpoint; at ")
+    assert code == 2 and error.startswith("error: there is no run; at ")
     assert list(tmp_path.iterdir()) == [digits]

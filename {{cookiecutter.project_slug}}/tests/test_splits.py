@@ -80,6 +80,11 @@ def test_groups_keep_the_shares_of_the_classes() -> None:
     assert [split.y.mean() for split in splits.values()] == pytest.approx([1 / 3] * 3, abs=0.07)
 
 
+def test_three_groups_of_one_class_each_are_dealt_to_three_splits() -> None:
+    whole = Split(np.zeros((30, 1)), np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 10))
+    assert [len(split) for split in cut(whole, NAMES, DataSettings(), whole.y).values()] == [10, 10, 10]
+
+
 def test_order_and_groups_exclude_each_other() -> None:
     settings = DataSettings(split="ordered")
     with pytest.raises(

@@ -36,7 +36,7 @@ def test_an_array_in_one_line(tmp_path: Path, array: np.ndarray, expected: str) 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.array([{}]))
-    assert summary(ArrayFile(tmp_path / "data.npz"), "x").startswith("it holds Python objects, which could run code")
+    assert summary(ArrayFile(tmp_path / "data.npz"), "x").endswith("Python objects, which could run code when read")
 
 
 def test_constant_features_are_found() -> None:
@@ -48,7 +48,9 @@ def test_constant_features_are_found() -> None:
 
 def test_samples_in_two_splits_are_counted_once_each() -> None:
     val = Split(np.array([[0, 1], [0, 1], [7, 7]]), np.zeros(3))
-    assert shared({"train": SPLIT, "val": val}) == ["1 samples of val are also in train"]
+    assert shared({"train": SPLIT, "val": val}) == [
+        "1 different samples of val are also in train: its scores will be too good"
+    ]
     assert shared({"train": SPLIT, "test": Split(np.array([[5, 5]]), np.zeros(1))}) == ["no sample is in two splits"]
 
 
@@ -56,13 +58,15 @@ def test_groups_in_two_given_splits_are_told() -> None:
     train, val = (
         Split(np.full((4, 1), k), np.zeros(4), np.array(list(names))) for k, names in enumerate(["aabb", "bcbd"])
     )
-    assert shared({"train": train, "val": val}) == ["1 groups of val are also in train"]
+    assert shared({"train": train, "val": val}) == [
+        "1 different groups of val are also in train: its scores will be too good"
+    ]
 
 
 @pytest.mark.parametrize(
     ("names", "settings", "expected"),
     [
-        (["x"], DataSettings(split_seed=3), "cut at random by --data.split-seed 3, every class with its share"),
+        (["x"], DataSettings(split_seed=3), "cut at random by --data.split-seed 3, classes in equal shares"),
         (["x"], DataSettings(split="ordered"), "cut in the order of the file, the last samples for the last split"),
         (["x_train", "x_val"], DataSettings(), "as the file has them"),
         (["x_train", "x_test"], DataSettings(split="ordered"), "as the file has them, but val is cut from train in"),

@@ -12,10 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.batches import Batches
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted
-from {{ cookiecutter.__package }}.experiment import Experiment, last_checkpoint
+from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
 from {{ cookiecutter.__package }}.run import Run

@@ -83,7 +83,7 @@ def build_model(
         raise ConfigError(
             f"a cnn needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
             "in build_model",
-            "say where the channels are with --data.channels (none: a row of a table is one signal)",
+            "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)",
         )
     if min(sides) < 2**depth:
         raise ConfigError(

@@ -66,7 +66,7 @@ def test_a_wrong_in_size_is_refused_with_both_numbers() -> None:
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
-        ((13,), r"a cnn needs samples of shape .*, not \(13,\); .*; say where the channels are"),
+        ((13,), r"a cnn needs samples of shape .*, not \(13,\); .*; use an mlp for tables, or say where"),
         ((1, 3, 28), r"\(1, 3, 28\) are too small to be halved --model.depth=2 times; .*; a side needs .* 4 positions"),
     ],
 )

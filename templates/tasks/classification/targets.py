@@ -22,7 +22,8 @@ class Targets:
         classes = np.unique(labels(y)).tolist()
         if len(classes) < 2:
             what = f"all labels are {classes[0]!r}"
-            raise DataError(what, "in the training split", "give samples of at least two classes")
+            fix = "give it samples of two classes or more; --data.split and groups decide which it gets"
+            raise DataError(what, "in the training split", fix)
         return cls(classes)
 
     @property
@@ -30,19 +31,18 @@ class Targets:
         """How many numbers the model returns per sample."""
         return len(self.class_names)
 
-    def encode(self, y: Array, split: str) -> Array:
+    def encode(self, y: Array, where: str) -> Array:
         """Return labels (N,) or (N, 1) as class numbers (N,). Raises DataError for a class that was not trained."""
         y = labels(y)
         classes = np.array(self.class_names)
         if (y.dtype.kind == "U") != (classes.dtype.kind == "U"):
             what = f"the labels are of type {y.dtype}, and those of the training split {classes.dtype}"
-            raise DataError(what, f"in the {split} split", "save all labels as numbers, or all as strings")
-        unknown = ~np.isin(y, classes)
-        if unknown.any():
-            label = y[unknown][0]
-            what = f"label {label.item()!r} ({(y == label).sum()} samples) is not a class of the training split"
-            fix = f"train on samples of each class, or remove these; it has {self.describe()}"
-            raise DataError(what, f"in the {split} split", fix)
+            raise DataError(what, where, "save all labels as numbers, or all as strings")
+        if len(unknown := np.setdiff1d(y, classes)):
+            some = ", ".join(map(repr, unknown[:3].tolist())) + (", ..." if len(unknown) > 3 else "")
+            what = f"{len(unknown)} labels, {some}, are not among the {self.out_size} classes of the training split"
+            fix = "train on some samples of each class (--data.split and groups decide which), or leave these out"
+            raise DataError(what, where, fix)
         return np.searchsorted(classes, y)
 
     def describe(self) -> str:
@@ -55,13 +55,14 @@ class Targets:
         counts = {name: np.bincount(y, minlength=self.out_size) for name, y in splits.items()}  # (K,) each
         by_size = np.argsort(-counts["train"], kind="stable")  # the largest class first
         shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
-        names = {k: repr(self.class_names[k]) for k in shown}
+        names = {k: repr(self.class_names[k])[:30] for k in shown}
         width = max(5, *map(len, names.values()))
         lines = [f"{'class':<{width}}" + "".join(f"{name:>9}" for name in counts)]
         lines += [f"{names[k]:<{width}}" + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]
         if self.out_size > 20:
             lines.insert(6, f"... {self.out_size - 10} classes of sizes between these ...")
-        return lines
+        absent = {name: (count == 0).sum() for name, count in counts.items()}
+        return lines + [f"classes without a sample in {name}: {count}" for name, count in absent.items() if count]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what predictions need besides the model."""
@@ -77,7 +78,7 @@ def labels(y: Array) -> Array:
     """Return labels (N,) or (N, 1), whole numbers or strings, as (N,). Raises DataError for anything else."""
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
         what = f"the labels have shape {y.shape}"
-        raise DataError(what, "in the targets", "give one class per sample: (N,) or (N, 1)")
+        raise DataError(what, "in the targets", "give one class per sample, (N,): y.argmax(1), if one-hot")
     y = y.reshape(-1)
     if y.dtype.kind == "f":
         broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= 2**53)  # above, floats skip whole numbers

@@ -40,11 +40,12 @@ def test_labels_that_are_none_get_one_sentence(labels: np.ndarray, sentence: str
 
 
 def test_a_class_that_was_not_trained_is_refused() -> None:
-    sentence = (
-        r"label 'x' \(2 samples\) is not a class of the training split; in the val split; train on samples of each"
-    )
-    with pytest.raises(DataError, match=sentence):
-        NAMES.encode(np.array(["a", "x", "x"]), "val")
+    for labels, some in ((["a", "x", "x"], "1 labels, 'x'"), (list("xyzwa"), "4 labels, 'w', 'x', 'y', ...")):
+        sentence = (
+            rf"{some}, are not among the 3 classes of the training split; in the val split; train on some samples"
+        )
+        with pytest.raises(DataError, match=sentence):
+            NAMES.encode(np.array(labels), "in the val split")
 
 
 def test_numbers_are_not_taken_for_strings() -> None:
@@ -52,7 +53,7 @@ def test_numbers_are_not_taken_for_strings() -> None:
     with pytest.raises(
         DataError, match=r"the labels are of type <U2, and those of the training split int64; in the val"
     ):
-        Targets([2, 10]).encode(np.array(["2", "10"]), "val")
+        Targets([2, 10]).encode(np.array(["2", "10"]), "in the val split")
 
 
 def test_labels_are_what_splits_should_share() -> None:
@@ -63,6 +64,8 @@ def test_the_balance_counts_every_class_of_every_split() -> None:
     lines = NAMES.balance({"train": np.array([1, 1, 2]), "test": np.array([0, 1])})
     assert [line.split() for line in lines] == [
         ["class", "train", "test"], ["'b'", "2", "1"], ["'c'", "1", "0"], ["'a'", "0", "1"],
+        ["classes", "without", "a", "sample", "in", "train:", "1"],
+        ["classes", "without", "a", "sample", "in", "test:", "1"],
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from .config import Settings
+from .config import DataSettings, ModelSettings, Settings
 from .errors import ConfigError
 from .settings_file import read_flags
 
@@ -41,7 +41,8 @@ class Train(Common):
 class Inspect(Common):
     """Look at the data as training would: arrays, classes, splits, what the model makes of a sample."""
 
-    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +111,13 @@ def parse(kind: Any, arguments: list[str], *, where: str = "on the command line"
         if not leaving.code:
             raise
         # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
-        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1]]
+        # What is indented most is the help of a flag.
+        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1] if not row.startswith("│" + " " * 9)]
         paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
         flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
         near = "Perhaps you meant:" in rows and flags[0] not in arguments
+        what = " ".join(paragraphs[0]).rstrip(".")
         fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
-        raise ConfigError(" ".join(paragraphs[0]).rstrip("."), where, fix) from None
+        if (path := what.removeprefix("Unrecognized options: ")) in arguments and Path(path).exists():
+            fix = f"perhaps you meant --data.path {path}"
+        raise ConfigError(what, where, fix) from None

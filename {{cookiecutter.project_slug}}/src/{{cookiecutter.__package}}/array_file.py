@@ -17,7 +17,6 @@ from .progress import progress
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CHUNK = 2**22  # bytes to read at a time
-DEFLATE = 1032  # deflate never packs more bytes into one
 SAVE_AGAIN = "copy the file again, or save the arrays again with np.save or np.savez"
 
 
@@ -46,21 +45,23 @@ class ArrayFile:
         self.members: dict[str, Path | zipfile.ZipInfo]
         try:
             size = path.stat().st_size
-            if path.is_dir():
-                self.members = {file.stem: file for file in sorted(path.glob("*.npy"))}
-            elif path.suffix == ".npy":
-                self.members = {path.stem: path}
+            if path.is_dir() or path.suffix == ".npy":
+                files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
+                self.members = {file.stem: file for file in files}
             else:
-                with zipfile.ZipFile(path) as archive:
-                    names = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-                    self.members = {info.filename.removesuffix(".npy"): info for info in names}
+                with zipfile.ZipFile(path) as opened:
+                    arrays = [info for info in opened.infolist() if info.filename.endswith(".npy")]
+                self.members = {info.filename.removesuffix(".npy"): info for info in arrays}
         except (OSError, ValueError) as error:
             fix = "give an .npz file, or a folder of .npy files, as --data.path"
             where = f"{path}, seen from {Path.cwd()}"
             raise DataError(f"the data cannot be opened ({getattr(error, 'strerror', error)})", where, fix) from error
         except Exception as error:  # zipfile raises many kinds
-            what = f"not an .npz file, or only a part of one ({error}; it has {size:,} bytes)"
-            raise DataError(what, str(path), SAVE_AGAIN) from error
+            with path.open("rb") as opened:
+                archive = opened.read(2) == b"PK"
+            what = f"it is only a part of an .npz file ({size:,} bytes)" if archive else "it is not an .npz file"
+            fix = SAVE_AGAIN if archive else "save its content with np.savez('mine.npz', x=samples, y=labels)"
+            raise DataError(what, str(path), fix) from error
 
     def header(self, name: str) -> Header:
         """Return shape and type of an array. Raises DataError unless the file has just as many bytes as they need."""
@@ -70,13 +71,13 @@ class ArrayFile:
         member = self.members[name]
         where = f"in {name!r} of {self.path}"
         if header.dtype.hasobject:
-            fix = "save numbers or strings: array.astype(float) or array.astype(str)"
+            fix = "save numbers or strings: rows of unequal length, None and mixed types make objects"
             raise DataError("it holds Python objects, which could run code when read", where, fix)
         if min(header.shape, default=0) < 0 or size != expected:
             what = f"it has {size:,} bytes, but shape {header.shape} of {header.dtype} needs {expected:,}"
             raise DataError(what, where, SAVE_AGAIN)
         if isinstance(member, zipfile.ZipInfo):
-            packed = member.compress_size * (DEFLATE if member.compress_type else 1)
+            packed = member.compress_size * (1032 if member.compress_type else 1)  # more, deflate cannot do
             if member.compress_size > self.path.stat().st_size or size > packed:
                 what = f"it claims {size:,} bytes, but only {member.compress_size:,} are in the file"
                 raise DataError(what, where, SAVE_AGAIN)
@@ -119,8 +120,7 @@ class ArrayFile:
             raise
         except Exception as error:  # damaged and hostile files raise many kinds
             reason = " ".join(str(error).split()) or type(error).__name__
-            where = f"in {name!r} of {self.path}"
-            raise DataError(f"cannot read the array ({reason})", where, SAVE_AGAIN) from error
+            raise DataError(f"cannot read the array ({reason})", f"in {name!r} of {self.path}", SAVE_AGAIN) from error
 
 
 def read_header(file: IO[bytes]) -> Header:

@@ -21,17 +21,18 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
         whole = load(file, settings, groups=settings.groups)
         check_precision(whole.x, f"in {settings.x!r} of {file.path}")
         return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
-    for array in (name for name in (settings.x, settings.y) if name in file.members):
-        what, fix = f"there are both {array!r} and {array}_{given[-1]}", f"rename {array!r} to {array}_train"
-        raise DataError(what, f"in {settings.path}", fix)
+    names = [name for name in (settings.x, settings.y, settings.groups) if name in file.members]
+    if names:
+        what = f"beside {settings.x}_{given[-1]} it is unclear which split {' and '.join(names)} belongs to"
+        raise DataError(what, f"in {settings.path}", f"rename them: {', '.join(f'{name}_train' for name in names)}")
     splits = {name: load(file, settings, f"_{name}", settings.groups) for name in dict.fromkeys(["train", *given])}
     check_precision(splits["train"].x, f"in {settings.x + '_train'!r} of {file.path}")
     shapes = {name: split.x.shape[1:] for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"the samples differ in shape: {shapes}", f"in {settings.path}", "give them one shape")
-    if "val" in splits:
-        return splits
-    return splits | cut(splits["train"], ["train", "val"], settings, strata(splits["train"].y))
+    if "val" not in splits:
+        splits |= cut(splits["train"], ["train", "val"], settings, strata(splits["train"].y))
+    return {name: splits[name] for name in ("train", "val", "test") if name in splits}
 
 
 def given_splits(file: ArrayFile, settings: DataSettings) -> list[str]:
@@ -43,39 +44,41 @@ def given_splits(file: ArrayFile, settings: DataSettings) -> list[str]:
 def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str = "") -> Split:
     """Return the checked samples and targets whose names end in the suffix, and their groups, if there are any."""
     x = load_samples(file, settings, suffix)
-    y = check(find(file, settings.y + suffix), f"in {settings.y + suffix!r} of {file.path}")
-    group = None
-    if groups and (groups != "groups" or groups + suffix in file.members):  # by this name, groups need not be there
-        where = f"in {groups + suffix!r} of {file.path}"
-        group = check(find(file, groups + suffix), where)
-        if group.shape != (len(x),):
-            what = f"the groups have shape {group.shape}, and there are {len(x)} samples"
-            raise DataError(what, where, "give each sample the number or name of its group, or leave out --data.groups")
+    where = f"in {settings.y + suffix!r} of {file.path}"
+    y = check(find(file, settings.y + suffix, suffix), where)
     if len(x) != len(y):
-        where = f"in {settings.x + suffix!r} and {settings.y + suffix!r} of {file.path}"
         raise DataError(f"{len(x)} samples but {len(y)} targets", where, "give one target per sample")
-    return Split(x, y, group)
+    if not groups or (groups == "groups" and groups + suffix not in file.members):  # nobody has asked for them
+        return Split(x, y)
+    where = f"in {groups + suffix!r} of {file.path}"
+    group = check(find(file, groups + suffix, suffix), where)
+    if len(group) != len(x) or group.size != len(x):
+        what = f"the groups have shape {group.shape}, and there are {len(x)} samples"
+        raise DataError(what, where, "give one value for each sample, or ignore them with --data.groups=")
+    return Split(x, y, group.reshape(-1))
 
 
 def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> Array:
     """Return the checked samples (N, C, ...) or (N, F) whose name ends in the suffix. Raises DataError."""
     name = file.path.stem if file.path.suffix == ".npy" else settings.x + suffix
     where = f"in {name!r} of {file.path}"
-    array = find(file, name)
+    array = find(file, name, suffix)
     if array.dtype.kind == "U":
         raise DataError("the samples are strings", where, "turn them into numbers")
     return channels_first(check(array, where), settings.channels, where)
 
 
-def find(file: ArrayFile, name: str) -> Array:
+def find(file: ArrayFile, name: str, suffix: str) -> Array:
     """Read an array. Raises DataError, with the names that there are."""
-    if file.path.suffix == ".npy" and name != file.path.stem:
+    if name in file.members:
+        return file.read(name)
+    where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no .npy files'}"
+    fix = "name the arrays with --data.x and --data.y"
+    if file.path.suffix == ".npy":
         fix = "put x.npy and y.npy into a folder, and name the folder"
-        raise DataError(f"it is a single array, and there is no {name!r}", f"in {file.path}", fix)
-    if name not in file.members:
-        where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no arrays'}"
-        raise DataError(f"there is no array {name!r}", where, "name the arrays with --data.x and --data.y")
-    return file.read(name)
+    elif suffix:
+        fix = f"add it: train, and each split that there is, needs samples and targets, such as {name}"
+    raise DataError(f"there is no array {name!r}", where, fix)
 
 
 def check(array: Array, where: str) -> Array:
@@ -83,7 +86,8 @@ def check(array: Array, where: str) -> Array:
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
-        raise DataError(f"its type is {array.dtype}", where, "save numbers, or labels as strings, with np.savez")
+        fix = "save numbers (dates as days, complex ones as two channels), or labels as strings"
+        raise DataError(f"its type is {array.dtype}", where, fix)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     for start, part in chunks(array, "checking") if array.dtype.kind == "f" else ():
         wrong = np.argwhere(~(np.abs(part) <= np.finfo(np.float32).max))

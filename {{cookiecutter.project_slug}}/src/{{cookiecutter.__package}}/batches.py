@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from .data import ArrayDataset, Normalisation
-from .device import random_states, restore_random_states
+from .data import BatchDataset, Normalisation
 
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are resized
 
@@ -50,9 +49,10 @@ class Batches:
         self.normalisation = normalisation.to(device) if normalisation else None
         self.sides = sides
         self.seed = seed
-        self.whole = gives_batches(dataset)  # otherwise, by a DataLoader
-        if self.whole:
-            dataset.to(device)  # type: ignore[attr-defined]
+        # Whether whole batches come from the dataset. Otherwise, a DataLoader collects samples.
+        self.whole = isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
+        if isinstance(dataset, BatchDataset) and self.whole:
+            dataset.to(device)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -96,20 +96,3 @@ class OneByOne(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.dataset[index]
-
-
-def gives_batches(dataset: Dataset[tuple[Tensor, Tensor]]) -> bool:
-    """Return whether `__getitems__` gives whole batches, of the same samples as `__getitem__` gives one by one.
-
-    If not, somebody has written a `__getitem__` of his own, which a DataLoader serves.
-    """
-    if not isinstance(dataset, ArrayDataset) or not hasattr(dataset, "__getitems__"):
-        return False
-    ends = [0, len(dataset) - 1]
-    states = random_states()
-    alone = [torch.as_tensor(part) for index in ends for part in dataset[index]]
-    restore_random_states(states)  # so that both draw the same random numbers
-    places = [torch.tensor([index], device=alone[0].device) for index in ends]
-    together = [part[0] for place in places for part in dataset.__getitems__(place)]
-    restore_random_states(states)
-    return [part.tolist() for part in alone] == [part.tolist() for part in together]

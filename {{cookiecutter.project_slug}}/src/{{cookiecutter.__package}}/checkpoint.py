@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ConfigError, RefusedError
+from .run import Run, config_of, is_done
+from .settings_file import check_changes
 from .storage import write_atomically
 
 FORMAT = 2  # of the dict that is saved
@@ -40,12 +43,28 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def last_checkpoint(run: Run) -> dict[str, Any] | None:
+    """Return the checkpoint that a run continues, or None if it has none yet.
+
+    Raises RefusedError, with nothing in the run directory changed, if something of it is gone or does not match.
+    """
+    another = "put a copy back, or start a new run"
+    if not run.last.exists():
+        if is_done(run.folder):
+            raise RefusedError("the last checkpoint is gone", str(run.last), another)
+        return None
+    checkpoint = load_checkpoint(run.last)
+    check_changes(checkpoint["settings"], run.settings, run.folder)
+    if checkpoint["early_stopping"]["best_epoch"] is not None and not run.best.exists():
+        raise RefusedError("the best checkpoint is gone", str(run.best), another)
+    return checkpoint
+
+
 def load_best(run: Path) -> dict[str, Any]:
     """Read the best checkpoint of a run directory. Raises ConfigError if there is none."""
-    path = run / "checkpoints" / "best.pt"
+    path = config_of(run).parent / "checkpoints" / "best.pt"
     if not path.is_file():
-        where = f"at {path}, seen from {Path.cwd()}"
-        raise ConfigError("there is no best checkpoint", where, "give a run directory that has trained for an epoch")
+        raise ConfigError("the run has no best checkpoint", str(path), "train it for an epoch at least: --resume")
     return load_checkpoint(path)
 
 
@@ -58,10 +77,18 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     model.load_state_dict(weights)
 
 
-def load_what_fits(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Copy the weights that the model has in the same shape; return the names of its others, which stay as they are."""
+def load_what_fits(model: nn.Module, weights: dict[str, Tensor], *, but: Set[str] = frozenset()) -> list[str]:
+    """Copy the weights that the model has in the same shape, `but` some; return the names of its others.
+
+    Raises ConfigError if not a single matrix or kernel fits.
+    """
     own = model.state_dict()
-    fitting = {name: tensor for name, tensor in weights.items() if name in own and own[name].shape == tensor.shape}
+    fitting = {
+        name: weight for name, weight in weights.items() if name in own.keys() - but and own[name].shape == weight.shape
+    }
+    if not any(weight.ndim > 1 for weight in fitting.values()):
+        fix = "choose a run of this model with the same settings, or leave --init-from out"
+        raise ConfigError("no weights of the other run fit this model", "in the run of --init-from", fix)
     model.load_state_dict(fitting, strict=False)
     return [name for name in own if name not in fitting]
 

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif isinstance(command, Inspect):
             from .commands import inspect
 
-            inspect.run(command.settings, program=PROGRAM, flags=arguments[1:])
+            inspect.run(command.data, command.model, program=PROGRAM, flags=arguments[1:])
         else:
             use(command)
         return 0
@@ -67,6 +67,8 @@ def train(command: Train, flags: list[str]) -> None:
     if command.config:
         flags = [*flags_of(command.config), *flags]
         command = parse(Train, flags)
+    if command.settings.init_from:
+        config_of(command.settings.init_from)
     folder = None
     if command.resume is not None:
         folder = find_run(command.resume, command.settings)

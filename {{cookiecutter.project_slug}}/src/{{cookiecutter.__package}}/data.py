@@ -12,14 +12,43 @@ from torch.utils.data import Dataset
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
+def build_dataset(x: Array, y: Array, *, training: bool) -> Dataset[tuple[Tensor, Tensor]]:
+    """Return a dataset of samples x (N, C, ...) and encoded targets y (N, ...).
 
-    Training calls `__getitems__` with the positions of a whole batch. Change there what a sample is: add a feature, an
-    augmentation; training, scores and predictions follow. A plain `__getitem__` is followed as well, but slower.
+    All commands make theirs here: put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it.
+    """
+    return ArrayDataset(x, y, training=training)
+
+
+class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
+    """A dataset that gives whole batches at once, and one sample as a batch of one.
+
+    Should a subclass have a `__getitem__` of its own, then that is what counts: a DataLoader calls it for every sample.
     """
 
-    def __init__(self, x: Array, y: Array, *, training: bool = False) -> None:
+    device = torch.device("cpu")
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return one sample (C, ...), and its target."""
+        x, y = self.__getitems__(torch.tensor([index], device=self.device))
+        return x[0], y[0]
+
+    def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
+        raise NotImplementedError
+
+    def to(self, device: torch.device) -> None:
+        """Give batches on this device from now on."""
+        self.device = device
+
+
+class ArrayDataset(BatchDataset):
+    """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
+
+    Change in `__getitems__` what a sample is: add a feature, an augmentation. Training, scores and predictions follow.
+    """
+
+    def __init__(self, x: Array, y: Array, *, training: bool) -> None:
         self.x = to_tensor(x)
         self.y = to_tensor(y)
         self.training = training  # an augmentation should ask: val, test and predictions do without
@@ -27,21 +56,16 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return one sample (C, ...), and its target."""
-        x, y = self.__getitems__(torch.tensor([index], device=self.x.device))
-        return x[0], y[0]
-
     def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
         return self.x.index_select(0, indices).float(), self.y.index_select(0, indices)
 
-    def to(self, device: torch.device) -> "ArrayDataset":
+    def to(self, device: torch.device) -> None:
         """Move the arrays to the device, where batches are then gathered."""
+        super().to(device)
         if device.type == "mps" and self.x.dtype == torch.float64:  # which it does not have
             self.x = self.x.float()
         self.x, self.y = self.x.to(device), self.y.to(device)
-        return self
 
 
 def to_tensor(array: Array) -> Tensor:

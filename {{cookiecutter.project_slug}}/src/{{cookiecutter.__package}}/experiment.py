@@ -8,17 +8,17 @@ import torch
 from .array_file import ArrayFile, sha256
 from .arrays import enlarge, load_splits
 from .batches import Batches
-from .checkpoint import load_best, load_checkpoint, load_weights, load_what_fits
+from .checkpoint import load_best, load_weights, load_what_fits
 from .config import Settings
-from .data import ArrayDataset, Normalisation
+from .data import Normalisation, build_dataset
 from .device import channels_last, choose_device, choose_precision, seed_everything
 from .early_stopping import EarlyStopping
 from .errors import ConfigError, RefusedError
 from .logbook import Logbook
 from .model import build_model
 from .optimizer import build_optimizer, build_schedule
-from .run import Run, is_done
-from .settings_file import check_changes, to_yaml
+from .run import Run
+from .settings_file import to_yaml
 from .signals import StopRequest
 from .step import Step
 from .targets import Targets
@@ -55,32 +55,45 @@ class Experiment:
         self.targets = Targets.learn(arrays["train"].y)
         self.task = Task(self.targets, **asdict(settings.task))
         limit = settings.batch_size if one_batch else None
+        self.sizes = {name: len(split.x[:limit]) for name, split in arrays.items()}
+        encoded = {name: self.targets.encode(split.y, f"in the {name} split") for name, split in arrays.items()}
         self.splits = {
-            name: ArrayDataset(split.x[:limit], self.targets.encode(split.y, name)[:limit], training=name == "train")
+            name: build_dataset(split.x[:limit], encoded[name][:limit], training=name == "train")
             for name, split in arrays.items()
         }
-        self.sample_shape = tuple(self.splits["train"][0][0].shape)
+        plain = build_dataset(arrays["train"].x[:limit], encoded["train"][:limit], training=False)
+        self.sample_shape = tuple(plain[0][0].shape)
         self.input_shape = enlarge(self.sample_shape, settings.model.minimum_size)
-        self.normalisation = self.measure()
+        if checkpoint:
+            self.normalisation = Normalisation(**checkpoint["normalisation"])
+        else:
+            batches = Batches(plain, batch_size=1024, device=torch.device("cpu"))
+            self.normalisation = Normalisation.measure(x for x, _ in batches.epoch())
 
         self.model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         self.not_loaded: list[str] = []
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
         elif settings.init_from:
-            self.not_loaded = load_what_fits(self.model, load_best(settings.init_from)["model"])
+            self.not_loaded = self.init_from(load_best(settings.init_from))
         directions = {f"val_{name}": maximize for name, maximize in self.task.maximize.items()}
         if settings.monitor not in directions:
             what, fix = f"--monitor is {settings.monitor}", f"choose one of: {', '.join(directions)}"
             raise ConfigError(what, "in the settings", fix)
         self.early_stopping = EarlyStopping(patience=settings.patience, maximize=directions[settings.monitor])
 
-    def measure(self) -> Normalisation:
-        """Return the statistics of the training split, or those that the checkpoint has."""
-        if self.checkpoint:
-            return Normalisation(**self.checkpoint["normalisation"])
-        batches = Batches(self.splits["train"], batch_size=1024, device=torch.device("cpu"))
-        return Normalisation.measure(x for x, _ in batches.epoch())
+    def init_from(self, other: dict[str, Any]) -> list[str]:
+        """Take what fits from another run's checkpoint; return the names of the weights that start anew.
+
+        Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
+        """
+        anew: set[str] = set()
+        if other["targets"] != self.targets.state_dict():
+            with torch.device("meta"):  # shapes only
+                wider = build_model(self.input_shape, self.targets.out_size + 1, **asdict(self.settings.model))
+            own = self.model.state_dict()
+            anew = {name for name, weight in wider.state_dict().items() if weight.shape != own[name].shape}
+        return load_what_fits(self.model, other["model"], but=anew)
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
@@ -128,20 +141,3 @@ class Experiment:
             "data_sha256": self.data_sha256,
             "threads": torch.get_num_threads(),
         }
-
-
-def last_checkpoint(run: Run) -> dict[str, Any] | None:
-    """Return the checkpoint that a run continues, or None if it has none yet.
-
-    Raises RefusedError, with nothing in the run directory changed, if something of it is gone or does not match.
-    """
-    another = "put a copy back, or start a new run"
-    if not run.last.exists():
-        if is_done(run.folder):
-            raise RefusedError("the last checkpoint is gone", str(run.last), another)
-        return None
-    checkpoint = load_checkpoint(run.last)
-    check_changes(checkpoint["settings"], run.settings, run.folder)
-    if checkpoint["early_stopping"]["best_epoch"] is not None and not run.best.exists():
-        raise RefusedError("the best checkpoint is gone", str(run.best), another)
-    return checkpoint

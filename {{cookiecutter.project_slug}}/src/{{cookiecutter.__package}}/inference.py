@@ -13,7 +13,7 @@ from .arrays import enlarge
 from .batches import Batches
 from .checkpoint import load_best, load_weights
 from .config import Settings
-from .data import Array, ArrayDataset, Normalisation
+from .data import Array, Normalisation, build_dataset
 from .device import channels_last, choose_device, choose_precision
 from .errors import DataError
 from .model import build_model
@@ -76,7 +76,7 @@ class Trained:
     def predict(self, x: Array) -> dict[str, Array]:
         """Return what the task predicts for samples (N, C, ...), in their order."""
         outputs = []
-        batches = self.batches(ArrayDataset(x, np.zeros(len(x), np.int64)))
+        batches = self.batches(build_dataset(x, np.zeros(len(x), np.int64), training=False))
         with progress(len(x), "predicting", unit=" samples") as bar:
             for batch, _ in batches.epoch():
                 outputs.append(self.forward(batch).float().cpu())

@@ -48,7 +48,8 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
     if not all(map(len, parts)):
         count = f"{len(train)} samples" if train.groups is None else f"{len(np.unique(train.groups))} groups"
         what = f"{count} are too few to cut {' and '.join(names[1:])} from"
-        raise DataError(what, f"in {settings.path}", "give more of them, or the splits themselves")
+        fix = "give more of them, or the splits themselves: x_train, x_val, x_test"
+        raise DataError(what, f"in {settings.path}", fix)
     check_memory(train.x.nbytes, f"for the splits of {settings.path}")
     return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
 
@@ -67,16 +68,17 @@ def shuffled(count: int, classes: Array | None, seed: int) -> Array:
 def by_group(groups: Array, classes: Array | None, sizes: list[int], seed: int) -> list[Array]:
     """Return positions for splits of about these sizes: no group is in two, and each has its share of every class.
 
-    The largest groups are dealt first, each to the split that misses its classes most.
+    The largest groups are dealt first, each to the split that lacks its classes, and samples, most.
     """
     _, group = np.unique(groups, return_inverse=True)
     _, label = np.unique(np.zeros(len(groups)) if classes is None else classes, return_inverse=True)
     counts = np.zeros((group.max() + 1, label.max() + 1))  # (groups, classes) samples
     np.add.at(counts, (group, label), 1)
     wanted = np.outer(np.maximum(sizes, 1), counts.sum(0) / len(groups))  # (splits, classes) samples
-    missing, owner = wanted.copy(), np.zeros(len(counts), int)
+    missing, owner = wanted.copy(), np.zeros(len(counts), int)  # (splits, classes) samples, (groups,) splits
     order = np.random.default_rng(seed).permutation(len(counts))
     for each in order[np.argsort(-counts[order].sum(1), kind="stable")]:
-        owner[each] = np.argmax((missing / wanted) @ counts[each])
+        lacks = (missing / wanted) @ counts[each] / counts[each].sum() + missing.sum(1) / wanted.sum(1)  # (splits,)
+        owner[each] = np.argmax(lacks)
         missing[owner[each]] -= counts[each]
     return [np.flatnonzero(owner[group] == split) for split in range(len(sizes))]

@@ -29,7 +29,7 @@ def write_atomically(path: Path, data: bytes | memoryview, verify: Callable[[Pat
         raise StorageError(
             f"cannot write {len(data):,} bytes ({error.strerror or error})",
             str(path),
-            "free some disk space or choose another --runs-dir, then continue with --resume",
+            "make room or choose another place, then run it again (a training with --resume)",
         ) from error
 
 

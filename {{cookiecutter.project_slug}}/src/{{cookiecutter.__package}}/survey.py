@@ -17,7 +17,7 @@ def summary(file: ArrayFile, name: str) -> str:
     try:
         array = file.read(name)
     except DataError as error:
-        return str(error)
+        return str(error).partition(";")[0]
     kind = f"{array.dtype!s:<8} {array.shape!s:<18}"
     if array.dtype.kind not in "biuf" or array.size == 0:
         return kind.rstrip()
@@ -37,9 +37,9 @@ def summary(file: ArrayFile, name: str) -> str:
 
 def origin(file: ArrayFile, settings: DataSettings, splits: dict[str, Split]) -> str:
     """Return where the splits come from, in a few words."""
-    how = f"at random by --data.split-seed {settings.split_seed}, every class with its share"
+    how = f"at random by --data.split-seed {settings.split_seed}, classes in equal shares"
     if splits["train"].groups is not None:
-        how = f"{how}, and no group of {settings.groups!r} in two"
+        how = f"{how} as far as the groups of {settings.groups!r} stay together"
     if settings.split == "ordered":
         how = "in the order of the file, the last samples for the last split"
     given = given_splits(file, settings)
@@ -65,7 +65,9 @@ def shared(splits: dict[str, Split]) -> list[str]:
         for first, second in itertools.combinations(parts, 2):
             both = np.unique(parts[second][np.isin(parts[second], parts[first])])
             if len(both):
-                lines.append(f"{len(both):,} {what} of {second} are also in {first}")
+                lines.append(
+                    f"{len(both):,} different {what} of {second} are also in {first}: its scores will be too good"
+                )
     return lines or ["no sample is in two splits"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..array_file import ArrayFile, sha256
 from ..arrays import given_splits, load, load_splits
 from ..config import Settings
-from ..data import ArrayDataset
+from ..data import build_dataset
 from ..errors import DataError, RefusedError
 from ..inference import Trained
 from ..splits import Split
@@ -16,7 +16,8 @@ def run(folder: Path, settings: Settings, *, split: str, other_data: bool) -> No
     """Print the scores as JSON. Raises ConfigError, DataError, RefusedError."""
     trained = Trained(folder, settings)
     name, arrays = choose(settings, trained.data_sha256, split=split, other_data=other_data)
-    dataset = ArrayDataset(arrays.x, trained.targets.encode(arrays.y, name))
+    where = f"in {settings.data.path}" if name == "all" else f"in the {name} split of {settings.data.path}"
+    dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, where), training=False)
     print(json.dumps({"split": name, **trained.score(dataset)}, indent=2))
 
 

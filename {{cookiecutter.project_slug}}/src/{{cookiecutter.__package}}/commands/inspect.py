@@ -6,7 +6,7 @@ from math import prod
 
 from ..array_file import ArrayFile
 from ..arrays import enlarge, load_splits
-from ..config import Settings
+from ..config import DataSettings, ModelSettings
 from ..errors import printable
 from ..survey import constant_features, origin, shared, summary
 from ..targets import Targets
@@ -18,26 +18,32 @@ AXES = {
 LARGE = 2**30  # bytes
 
 
-def run(settings: Settings, *, program: str, flags: list[str]) -> None:
-    """Print what there is, then what training would do with it. Raises what training would raise."""
-    file = ArrayFile(settings.data.path)
+def run(settings: DataSettings, model: ModelSettings, *, program: str, flags: list[str]) -> None:
+    """Print what there is, then what training would do with it. Raises what training would raise.
+
+    It sees what the files hold; what somebody has changed in data.py or model.py, only training sees.
+    """
+    file = ArrayFile(settings.path)
     show(f"{file.path} holds")
     for name in file.members:
         show(f"  {name:<14} {summary(file, name)}")
 
     if file.path.suffix == ".npz" and file.path.stat().st_size > LARGE:
-        show("  hint: an .npz is read whole; a folder of .npy files is read as it is needed")
+        show("  hint: an .npz is read into memory whole; a folder of .npy files is memory-mapped")
 
-    splits = load_splits(file, settings.data)
+    splits = load_splits(file, settings)
     targets = Targets.learn(splits["train"].y)
-    encoded = {name: targets.encode(split.y, name) for name, split in splits.items()}
+    encoded = {name: targets.encode(split.y, f"in the {name} split") for name, split in splits.items()}
     shape = splits["train"].x.shape[1:]
+    saved = file.header(settings.x if settings.x in file.members else f"{settings.x}_train").shape[1:]
     axes = AXES.get(len(shape), tuple(f"axis {axis}" for axis in range(1, len(shape) + 1)))
     constant = constant_features(splits["train"].x)
     show("training takes it as")
-    show(f"  sample    {', '.join(f'{axis} {size}' for axis, size in zip(axes, shape, strict=True))}")
+    taken = ", ".join(f"{axis} {size}" for axis, size in zip(axes, shape, strict=True))
+    show(f"  sample    {taken}{'' if saved == shape else f', from {saved}'}")
     show(f"  targets   {targets.describe()}")
-    show(f"  splits    {origin(file, settings.data, splits)}")
+    sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
+    show(f"  splits    {sizes}; {origin(file, settings, splits)}")
     for line in targets.balance(encoded):
         show(f"            {line}")
     for line in shared(splits):
@@ -45,14 +51,14 @@ def run(settings: Settings, *, program: str, flags: list[str]) -> None:
     first = f"; the first is {list(constant[0])}" if constant else ""
     show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
 
-    input_shape = enlarge(shape, settings.model.minimum_size)
+    input_shape = enlarge(shape, model.minimum_size)
     if input_shape != shape:
         show(f"  resize    samples become {input_shape}, the least that the model takes")
-    features = settings.model.features(input_shape)
-    if features is None or settings.model.in_size not in (None, prod(features)):
+    features = model.features(input_shape)
+    if features is None or model.in_size not in (None, prod(features)):
         from ..model import build_model  # which takes a second, and has the sentence for it
 
-        build_model(input_shape, targets.out_size, **asdict(settings.model))
+        build_model(input_shape, targets.out_size, **asdict(model))
     else:
         show(f"  in_size   {prod(features)} = {' x '.join(map(str, features))}, into the first linear layer")
     show(f"train it: {shlex.join([program, 'train', *flags])}")

@@ -19,9 +19,10 @@ def run(folder: Path, settings: Settings, *, out: Path) -> None:
     writers = {".npy": to_npy, ".npz": to_npz, ".csv": to_csv}
     if out.suffix not in writers:
         raise ConfigError("--out must end in .npy, .npz or .csv", f"in {out}", "the ending chooses the format")
-    if out.exists() or not out.parent.is_dir():
-        what = "there is such a file already" if out.exists() else "there is no such folder"
-        raise ConfigError(what, f"at {out}, seen from {Path.cwd()}", "choose another --out: nothing is overwritten")
+    if out.exists():
+        raise ConfigError("there is such a file already", f"at {out}", "choose another --out: nothing is overwritten")
+    if not out.parent.is_dir():
+        raise ConfigError("there is no such folder", f"{out.parent}, seen from {Path.cwd()}", "make it, for --out")
     trained = Trained(folder, settings)
     predictions = trained.predict(load_samples(ArrayFile(settings.data.path), settings.data))
     write_atomically(out, writers[out.suffix](predictions, trained.task.column_names()))

@@ -9,9 +9,10 @@ import torch
 from colorama import Style
 
 from ..capsule import write_capsule
+from ..checkpoint import last_checkpoint
 from ..config import Settings
 from ..errors import printable
-from ..experiment import Experiment, last_checkpoint
+from ..experiment import Experiment
 from ..inference import Trained
 from ..run import Run
 from ..signals import StopRequest
@@ -53,8 +54,7 @@ def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
         run.outcome = trainer.fit()
         trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
         if "test" in experiment.splits:
-            trained = Trained(run.folder, experiment.settings)
-            scores = trained.score(experiment.splits["test"], trainer.leave_if_asked)
+            scores = Trained(run.folder, experiment.settings).score(experiment.splits["test"], trainer.leave_if_asked)
             run.write_json("evaluation.json", {"split": "test", **scores})
             merit = experiment.task.figure_of_merit
             score = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples"
@@ -64,7 +64,7 @@ def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
 def describe(experiment: Experiment, trainer: Trainer) -> Iterator[str]:
     """Tell what is going to be trained, line by line."""
     settings, shape, used = experiment.settings, experiment.sample_shape, experiment.input_shape
-    sizes = ", ".join(f"{len(dataset):,} {name}" for name, dataset in experiment.splits.items())
+    sizes = ", ".join(f"{size:,} {name}" for name, size in experiment.sizes.items())
     resized = f", resized to {used}, the least that the model takes" if used != shape else ""
     parameters = sum(parameter.numel() for parameter in experiment.model.parameters())
     yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
@@ -74,7 +74,7 @@ def describe(experiment: Experiment, trainer: Trainer) -> Iterator[str]:
     if not trainer.train_batches.whole:
         yield f"loader  a DataLoader reads {type(experiment.splits['train']).__name__} sample by sample (slower)"
     if settings.init_from and not experiment.checkpoint:
-        yield f"init    {settings.init_from}; what does not fit starts anew: {', '.join(experiment.not_loaded) or '-'}"
+        yield f"init    {settings.init_from}; weights that start anew: {', '.join(experiment.not_loaded) or 'none'}"
     yield f"run     {trainer.run.folder}"
     if experiment.checkpoint:
         yield f"resumed after step {trainer.global_step}"
