@@ -71,6 +71,13 @@ def test_groups_are_taken_by_their_name_and_may_be_ignored(tmp_path: Path) -> No
     assert read(save(tmp_path, x=x, y=y, groups=groups[:, None]))["train"].groups.ndim == 1  # type: ignore[union-attr]
 
 
+def test_a_folder_without_arrays_gets_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"there is no array 'x'; .*, which has no arrays; name an .npz file, or a folder"
+    ):
+        read(DataSettings(path=tmp_path))
+
+
 def test_samples_may_come_alone(tmp_path: Path) -> None:
     np.save(tmp_path / "new.npy", np.zeros((3, 8, 8)))
     settings = DataSettings(path=tmp_path / "new.npy", channels="none")

@@ -77,8 +77,8 @@ class ArrayFile:
             what = f"it has {size:,} bytes, but shape {header.shape} of {header.dtype} needs {expected:,}"
             raise DataError(what, where, SAVE_AGAIN)
         if isinstance(member, zipfile.ZipInfo):
-            packed = member.compress_size * (1032 if member.compress_type else 1)  # more, deflate cannot do
-            if member.compress_size > self.path.stat().st_size or size > packed:
+            most = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}.get(member.compress_type, math.inf)
+            if member.compress_size > self.path.stat().st_size or size > most * member.compress_size:
                 what = f"it claims {size:,} bytes, but only {member.compress_size:,} are in the file"
                 raise DataError(what, where, SAVE_AGAIN)
         return header

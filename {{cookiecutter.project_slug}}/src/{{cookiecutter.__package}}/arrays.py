@@ -72,9 +72,11 @@ def find(file: ArrayFile, name: str, suffix: str) -> Array:
     """Read an array. Raises DataError, with the names that there are."""
     if name in file.members:
         return file.read(name)
-    where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no .npy files'}"
+    where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no arrays'}"
     fix = "name the arrays with --data.x and --data.y"
-    if file.path.suffix == ".npy":
+    if not file.members:
+        fix = "name an .npz file, or a folder of .npy files, with --data.path"
+    elif file.path.suffix == ".npy":
         fix = "put x.npy and y.npy into a folder, and name the folder"
     elif suffix:
         fix = f"add it: train, and each split that there is, needs samples and targets, such as {name}"
