@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.__package }}.cli import parse
+from {{ cookiecutter.__package }}.arguments import parse
 from {{ cookiecutter.__package }}.config import DataSettings, Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
 from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, to_yaml
@@ -21,6 +21,12 @@ def test_settings_survive_yaml(tmp_path: Path) -> None:
     [
         ("lr: [1", "cannot read the settings"),
         ("- lr", "the file holds no settings"),
+        ("epochs: [1, 2]", "'epochs' holds a list, or settings too deep inside"),
+        ("data: {path: {x: 1}}", "'data' holds a list, or settings too deep inside"),
+        (
+            "".join(f"a{n}: &a{n} {'{'}p: *a{n - 1}, q: *a{n - 1}{'}'}\n" for n in range(1, 99)).replace("*a0", "1"),
+            "'a2' holds",
+        ),
         ("!!python/object/apply:os.getcwd []", "cannot read the settings"),
     ],
 )

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from .array_file import Array
 
 
 def build_dataset(x: Array, y: Array, *, training: bool) -> Dataset[tuple[Tensor, Tensor]]:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .array_file import Array
 from .arrays import enlarge
 from .batches import Batches
 from .checkpoint import load_best, load_weights
 from .config import Settings
-from .data import Array, Normalisation, build_dataset
+from .data import Normalisation, build_dataset
 from .device import channels_last, choose_device, choose_precision
 from .errors import DataError
 from .model import build_model

@@ -39,6 +39,10 @@ def read_flags(path: Path) -> list[str]:
         raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
     if not isinstance(settings, Mapping):
         raise ConfigError("the file holds no settings", str(path), "write lines such as `lr: 0.01`")
+    for key, value in settings.items():  # before anything follows its aliases, which could make it endless
+        if any(isinstance(each, Mapping | list) for each in (value.values() if isinstance(value, Mapping) else [value])):
+            fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
+            raise ConfigError(f"{key!r} holds a list, or settings too deep inside", str(path), fix)
     return list(to_flags(settings))
 
 
