@@ -20,7 +20,8 @@ Project = Callable[[str, str], Path]
 MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "step", "batches", "checkpoint",
     "capsule", "run", "data", "task", "model", "optimizer", "device", "logbook", "early_stopping", "survey",
-    "arrays", "splits", "targets", "array_file", "progress", "settings_file", "config", "storage", "signals", "errors",
+    "arrays", "splits", "targets", "checks", "array_file", "npy_header",
+    "progress", "settings_file", "config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these two
 SHARED = {"errors", "targets"}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
-from {{ cookiecutter.__package }}.arrays import channels_first, check, check_precision, enlarge, load_samples, load_splits
+from {{ cookiecutter.__package }}.arrays import channels_first, enlarge, load_samples, load_splits
+from {{ cookiecutter.__package }}.checks import check, check_precision
 from {{ cookiecutter.__package }}.config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.splits import Split
@@ -121,15 +122,18 @@ def test_both_byte_orders_are_read_alike() -> None:
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"a": np.zeros(3)}, r"there is no array 'x'; in .* which has a; name the arrays with --data.x"),
+        ({"a": np.zeros(3)}, r"there is no array 'x'; in .* which has a; choose its name with --data.x"),
         ({"x": np.zeros((3, 2)), "y": np.zeros(4)}, r"3 samples but 4 targets"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, r"there are no samples"),
         ({"x": np.array(1.0), "y": np.zeros(1)}, r"there are no samples"),
         ({"x": np.zeros((3, 2), complex), "y": np.zeros(3)}, r"its type is complex128"),
         ({"x": np.zeros((3, 0)), "y": np.zeros(3)}, r"there are no samples: the shape is \(3, 0\)"),
         ({"x": np.array([[0, 1], [2, np.nan]]), "y": np.zeros(2)}, r"nan at index \[1, 1\]"),
-        ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*32-bit float"),
-        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)}, r"there is no array 'x_train'; .*; add it: train, and"),
+        ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*not finite or beyond 1e\+37"),
+        (
+            {"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)},
+            r"there is no array 'x_train'; .*; add it, since train and",
+        ),
         (
             {"x_train": np.zeros((9, 2)), "y_train": np.zeros(9), "groups": np.zeros(9), "x_val": np.zeros((9, 2))},
             r"beside x_val it is unclear which split groups belongs to; .*; rename them: groups_train",
@@ -140,6 +144,8 @@ def test_both_byte_orders_are_read_alike() -> None:
             r"the samples differ in shape: .'train': \(2,\), 'val': \(4,\).",
         ),
         ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the samples are strings"),
+        ({"x": np.zeros((9, 1)), "y": np.array(["\ud800"] * 9)}, r"it holds characters that do not exist; in 'y' of"),
+        ({"x": np.array([[3.3e38]], np.float32), "y": np.zeros(1)}, r"3.2\S*e\+38 at index \[0, 0\]"),
         ({"x": np.zeros((2, 2)), "y": np.arange(2)}, r"2 samples are too few to cut val and test from"),
         ({"x": np.array([{}]), "y": np.zeros(1)}, r"it holds Python objects, .*; save numbers or strings"),
         ({"x": np.zeros((2, 2), "V4,f4"), "y": np.arange(2)}, r"its type is \[\('f0', 'V4'\)"),

@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 def batches(count: int = 10, seed: int | None = 0) -> Batches:
-    dataset = ArrayDataset(np.arange(count, dtype=np.float32)[:, None], np.arange(count), training=True)
+    dataset = ArrayDataset(np.arange(count, dtype=np.float32)[:, None], np.arange(count))
     same = Normalisation(torch.zeros(1), torch.ones(1))
     return Batches(dataset, batch_size=4, normalisation=same, device=CPU, seed=seed)
 
@@ -54,7 +54,7 @@ def test_a_batch_is_one_call_of_the_dataset() -> None:
             calls.append(len(indices))
             return super().__getitems__(indices)
 
-    dataset = Counting(np.arange(10.0)[:, None], np.arange(10), training=True)
+    dataset = Counting(np.arange(10.0)[:, None], np.arange(10))
     counted = Batches(dataset, batch_size=4, device=CPU)
     assert counted.whole and len(list(counted.epoch())) == 3 and calls == [4, 4, 2]
 
@@ -76,7 +76,7 @@ class Edited(ArrayDataset):
         return np.array([float(index) ** 2]), index
 
 
-@pytest.mark.parametrize("dataset", [Squares(), Edited(np.arange(10.0)[:, None], np.arange(10), training=True)])
+@pytest.mark.parametrize("dataset", [Squares(), Edited(np.arange(10.0)[:, None], np.arange(10))])
 def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torch.Tensor, torch.Tensor]]) -> None:
     served = Batches(dataset, batch_size=4, device=CPU, seed=3)
     assert not served.whole and served.sizes == [4, 4, 2]
@@ -92,6 +92,6 @@ def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torc
 
 @pytest.mark.parametrize(("shape", "sides"), [((2, 5), (8,)), ((2, 2, 3), (4, 4)), ((1, 2, 3, 4), (4, 4, 4))])
 def test_small_samples_are_resized(shape: tuple[int, ...], sides: tuple[int, ...]) -> None:
-    dataset = ArrayDataset(np.ones((3, *shape)), np.zeros(3), training=True)
+    dataset = ArrayDataset(np.ones((3, *shape)), np.zeros(3))
     ((x, _),) = Batches(dataset, batch_size=4, device=CPU, sides=sides).epoch()
     assert x.shape == (3, shape[0], *sides) and torch.allclose(x, torch.ones(()))

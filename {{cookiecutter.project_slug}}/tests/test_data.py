@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.arrays import check
+from {{ cookiecutter.__package }}.checks import check
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation
 
 DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "g"]
@@ -15,7 +15,7 @@ DTYPES = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8",
 def test_every_dtype_in_both_byte_orders(dtype: str, order: str) -> None:
     values = np.array([[0, 1], [1, 0], [1, 1]])
     x = check(values.astype(np.dtype(dtype).newbyteorder(order)), "in x")
-    dataset = ArrayDataset(x, np.arange(3), training=True)
+    dataset = ArrayDataset(x, np.arange(3))
     samples, targets = dataset.__getitems__(torch.tensor([2, 0]))
     assert samples.dtype == torch.float32 and targets.dtype == torch.int64
     assert samples.tolist() == [[1.0, 1.0], [0.0, 1.0]] and targets.tolist() == [2, 0]
@@ -24,7 +24,7 @@ def test_every_dtype_in_both_byte_orders(dtype: str, order: str) -> None:
 
 
 def test_bytes_stay_bytes_until_they_are_asked_for() -> None:
-    assert ArrayDataset(np.zeros((2, 3), np.uint8), np.zeros(2), training=True).x.dtype == torch.uint8
+    assert ArrayDataset(np.zeros((2, 3), np.uint8), np.zeros(2)).x.dtype == torch.uint8
 
 
 def test_one_sample_is_the_same_alone_as_in_a_batch() -> None:
@@ -33,7 +33,7 @@ def test_one_sample_is_the_same_alone_as_in_a_batch() -> None:
             x, y = super().__getitems__(indices)
             return 2 * x, y
 
-    assert Doubled(np.array([[1.0], [2.0]]), np.arange(2), training=True)[1][0].tolist() == [4.0]
+    assert Doubled(np.array([[1.0], [2.0]]), np.arange(2))[1][0].tolist() == [4.0]
 
 
 def test_normalisation_gives_each_channel_mean_0_and_deviation_1() -> None:

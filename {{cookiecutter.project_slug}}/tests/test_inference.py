@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
 from {{ cookiecutter.__package }}.config import DataSettings, Settings
@@ -72,7 +73,13 @@ def test_other_data_is_scored_whole_or_by_its_own_splits(run: Path, call: Call, 
     scores = json.loads(call("evaluate", run, *flags, "--split=val")[1])
     assert scores["split"] == "val" and scores["samples"] == 20
     code, _, error = call("evaluate", run, *flags)
-    assert code == 2 and error.startswith("error: there is no test split; in ") and "--split: train, val" in error
+    assert code == 2 and error.startswith("error: there is no test split; in ") and "(--split val or test)" in error
+
+
+def test_its_own_data_is_split_as_in_training(run: Path, call: Call, tmp_path: Path) -> None:
+    """By other targets it would be cut in another way, and training samples would be scored."""
+    code, _, error = call("evaluate", run, "--data.y=x")
+    assert code == 2 and error.startswith("error: the run's own data is split as it was in training; ")
 
 
 def test_data_that_has_changed_is_not_scored_by_accident(run: Path, call: Call, tmp_path: Path) -> None:
@@ -100,8 +107,7 @@ def test_predictions_have_the_names_and_the_order_of_the_samples(
         probability = np.array([[float(row[f"probability_{name}"]) for name in sorted(set(y))] for row in rows])
     elif suffix == ".npy":
         table = np.load(out)
-        prediction = table["prediction"].tolist()
-        probability = np.stack([table[f"probability_{name}"] for name in sorted(set(y))], axis=1)
+        prediction, probability = table["prediction"].tolist(), table["probability"]
     else:
         with np.load(out) as written:
             assert written["probability_names"].tolist() == sorted(set(y))
@@ -109,6 +115,22 @@ def test_predictions_have_the_names_and_the_order_of_the_samples(
     assert np.allclose(probability.sum(axis=1), 1, atol=1e-5)
     assert [sorted(set(y))[k] for k in probability.argmax(axis=1)] == prediction
     assert np.mean(prediction == y) > 0.6
+
+
+def test_predictions_of_many_classes_can_be_loaded(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NumPy refuses .npy files with very long headers, which a field for each class would make."""
+    x, y = np.random.default_rng(0).normal(size=(3000, 1, 8, 8)), np.array([f"类 {k % 1000}" for k in range(3000)])
+    np.savez(tmp_path / "many.npz", x=x, y=y)
+    settings = replace(settings, epochs=1, data=DataSettings(path=tmp_path / "many.npz"))
+    train.run(settings, folder=None, fast_dev_run=False, stop=StopRequest())
+    folder = max(settings.runs_dir.glob("*/*"))
+    for suffix in ("npy", "npz", "csv"):
+        assert main(["predict", str(folder), "--device=cpu", f"--out={tmp_path / 'out'}.{suffix}"]) == 0
+    assert np.load(tmp_path / "out.npy")["probability"].shape == (3000, 1000)
+    assert ArrayFile(tmp_path / "out.npy").header("out").shape == (3000,)
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 3001
 
 
 def test_predict_takes_one_npy_file(run: Path, call: Call, tmp_path: Path) -> None:

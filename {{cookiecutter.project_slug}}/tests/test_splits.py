@@ -80,9 +80,20 @@ def test_groups_keep_the_shares_of_the_classes() -> None:
     assert [split.y.mean() for split in splits.values()] == pytest.approx([1 / 3] * 3, abs=0.07)
 
 
-def test_three_groups_of_one_class_each_are_dealt_to_three_splits() -> None:
-    whole = Split(np.zeros((30, 1)), np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 10))
-    assert [len(split) for split in cut(whole, NAMES, DataSettings(), whole.y).values()] == [10, 10, 10]
+@pytest.mark.parametrize("seed", range(20))
+def test_a_class_of_one_group_is_trained(seed: int) -> None:
+    groups = np.repeat(np.arange(30), 5)
+    rare = (groups == 7).astype(int)
+    splits = cut(Split(np.zeros((150, 1)), rare, groups), NAMES, DataSettings(split_seed=seed), rare)
+    assert splits["train"].y.sum() == 5 and all(len(split) >= 15 for split in splits.values())
+
+
+@pytest.mark.parametrize("each", [2, 3, 5])
+def test_small_classes_are_spread_at_random(each: int) -> None:
+    """Val and test must not get the classes in order: first and last classes would be in different splits."""
+    whole = samples(500 * each, classes=500)
+    val = [set(cut(whole, NAMES, DataSettings(split_seed=seed), whole.y)["val"].y.tolist()) for seed in (0, 1)]
+    assert val[0] != val[1] and max(val[0]) > 400 and min(val[0]) < 100
 
 
 def test_order_and_groups_exclude_each_other() -> None:

@@ -14,8 +14,9 @@ class ModelSettings:
     """Features that enter the first linear layer. Left out, they are measured from the convolutions."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth", "hidden_size"):
-            require(getattr(self, name) >= 1, f"model.{name}", getattr(self, name), "at least 1")
+        for name, most in (("width", 2**16), ("depth", 8), ("hidden_size", 2**16)):
+            value = getattr(self, name)
+            require(1 <= value <= most, f"model.{name}", value, f"1 to {most}")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
     @property

@@ -12,8 +12,8 @@ class ModelSettings:
     """Features that enter the first linear layer. Left out, they are counted from the samples."""
 
     def __post_init__(self) -> None:
-        require(self.width >= 1, "model.width", self.width, "at least 1")
-        require(self.depth >= 0, "model.depth", self.depth, "0 or more")
+        require(1 <= self.width <= 2**16, "model.width", self.width, f"1 to {2**16}")
+        require(0 <= self.depth <= 100, "model.depth", self.depth, "0 to 100")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
     @property

@@ -17,13 +17,13 @@ class Targets:
         self.class_names = list(class_names)
 
     @classmethod
-    def learn(cls, y: Array) -> "Targets":
+    def learn(cls, y: Array, where: str) -> "Targets":
         """Learn the classes from the training labels. Raises DataError if there is only one."""
-        classes = np.unique(labels(y)).tolist()
+        classes = np.unique(labels(y, where)).tolist()
         if len(classes) < 2:
             what = f"all labels are {classes[0]!r}"
             fix = "give it samples of two classes or more; --data.split and groups decide which it gets"
-            raise DataError(what, "in the training split", fix)
+            raise DataError(what, where, fix)
         return cls(classes)
 
     @property
@@ -33,7 +33,7 @@ class Targets:
 
     def encode(self, y: Array, where: str) -> Array:
         """Return labels (N,) or (N, 1) as class numbers (N,). Raises DataError for a class that was not trained."""
-        y = labels(y)
+        y = labels(y, where)
         classes = np.array(self.class_names)
         if (y.dtype.kind == "U") != (classes.dtype.kind == "U"):
             what = f"the labels are of type {y.dtype}, and those of the training split {classes.dtype}"
@@ -69,22 +69,23 @@ class Targets:
         return {"class_names": self.class_names}
 
 
-def strata(y: Array) -> Array | None:
+def strata(y: Array, where: str) -> Array | None:
     """Return what every split should hold in equal shares: the labels (N,)."""
-    return labels(y)
+    return labels(y, where)
 
 
-def labels(y: Array) -> Array:
+def labels(y: Array, where: str) -> Array:
     """Return labels (N,) or (N, 1), whole numbers or strings, as (N,). Raises DataError for anything else."""
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
         what = f"the labels have shape {y.shape}"
-        raise DataError(what, "in the targets", "give one class per sample, (N,): y.argmax(1), if one-hot")
+        raise DataError(what, where, "give one class per sample, (N,): y.argmax(1), if one-hot")
     y = y.reshape(-1)
     if y.dtype.kind == "f":
-        broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= 2**53)  # above, floats skip whole numbers
+        most = 2.0 ** (np.finfo(y.dtype).nmant + 1)  # above, floats of this type skip whole numbers
+        broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= most)
         if broken.any():
             first = int(broken.argmax())
             what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
-            raise DataError(what, "in the targets", "number the classes, or name them by strings")
+            raise DataError(what, where, "number the classes, or name them by strings")
         y = y.astype(np.int64)
     return y

@@ -1,15 +1,11 @@
 """The task: one class per sample. It owns loss, metrics and predictions, and knows no model."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .targets import Targets
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from .targets import Array, Targets
 
 
 class Task:

@@ -20,7 +20,7 @@ NAMES = Targets(["a", "b", "c"])
     ],
 )
 def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[object]) -> None:
-    learned = Targets.learn(labels)
+    learned = Targets.learn(labels, "in train")
     assert learned.class_names == names and learned.out_size == 3
     assert learned.encode(labels, "val").tolist() == [1, 0, 0, 2]
 
@@ -29,14 +29,15 @@ def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[obj
     ("labels", "sentence"),
     [
         (np.array([0.0, 1.5]), "label 1.5 at index 1 is not a whole number"),
+        (np.array([0.0, 2.0**24], np.float32), "label 16777216.0 at index 1 is .* too large to be exact"),
         (np.array([0.0, 1e19]), "label 1e.19 at index 1 is .* too large to be exact"),
         (np.zeros((4, 2)), r"the labels have shape \(4, 2\)"),
-        (np.zeros(4), "all labels are 0; in the training split"),
+        (np.zeros(4), "all labels are 0; in train; give it"),
     ],
 )
 def test_labels_that_are_none_get_one_sentence(labels: np.ndarray, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        Targets.learn(labels)
+        Targets.learn(labels, "in train")
 
 
 def test_a_class_that_was_not_trained_is_refused() -> None:
@@ -57,7 +58,7 @@ def test_numbers_are_not_taken_for_strings() -> None:
 
 
 def test_labels_are_what_splits_should_share() -> None:
-    assert np.array_equal(strata(np.array([[1.0], [2.0]])), [1, 2])
+    assert np.array_equal(strata(np.array([[1.0], [2.0]]), "in train"), [1, 2])
 
 
 def test_the_balance_counts_every_class_of_every_split() -> None:

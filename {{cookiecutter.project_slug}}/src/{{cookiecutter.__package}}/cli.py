@@ -1,5 +1,6 @@
 """The command line. It parses before torch loads, so that help and mistakes are answered at once."""
 
+import io
 import os
 import sys
 import traceback
@@ -18,6 +19,9 @@ from .signals import StopRequest
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. A failure ends with one line: what; where; how to fix it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may have letters that a terminal does not
     try:
         command = parse(Command, arguments)
         if isinstance(command, Train):
@@ -48,7 +52,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ExperimentError):
         return str(error)
     if exit_code(error) == StorageError.exit_code and isinstance(error, OSError):
-        return f"{error.strerror}; {error.filename or 'in the run directory'}; make room, or choose another --runs-dir"
+        fix = "make room, or choose a place where you may write (--runs-dir, --out)"
+        return printable(f"{error.strerror}; {error.filename or 'in the run directory'}; {fix}")
     # A bug, or an exception in code that the user has edited: the last place in this package is where to look.
     frames = traceback.extract_tb(error.__traceback__)
     frame = next(frame for frame in reversed(frames) if Path(frame.filename).is_relative_to(Path(__file__).parent))
@@ -93,13 +98,14 @@ def train(command: Train, flags: list[str]) -> None:
 def use(command: Evaluate | Predict) -> None:
     """Use a run with its own settings, but for the data and the device of the command line."""
     saved: Settings = parse(Settings, flags_of(config_of(command.run)))
+    saved = replace(saved, device=command.device)
     given = {name: value for name, value in asdict(command.data).items() if value is not None}
-    settings = replace(saved, data=replace(saved.data, **given), device=command.device)
+    data = replace(saved.data, **given)
     if isinstance(command, Predict):
         from .commands import predict
 
-        predict.run(command.run, settings, out=command.out)
+        predict.run(command.run, saved, data, out=command.out)
     else:
         from .commands import evaluate
 
-        evaluate.run(command.run, settings, split=command.split, other_data=command.data.path is not None)
+        evaluate.run(command.run, saved, data, split=command.split)

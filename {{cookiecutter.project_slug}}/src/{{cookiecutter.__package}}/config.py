@@ -83,7 +83,7 @@ class Settings:
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
-        require(re.fullmatch(r"\w[\w.-]{,99}", self.name) is not None, "name", self.name, rule)
+        require(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name) is not None, "name", self.name, rule)
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:

@@ -11,12 +11,12 @@ from torch.utils.data import Dataset
 from .array_file import Array
 
 
-def build_dataset(x: Array, y: Array, *, training: bool) -> Dataset[tuple[Tensor, Tensor]]:
+def build_dataset(x: Array, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
     """Return a dataset of samples x (N, C, ...) and encoded targets y (N, ...).
 
     All commands make theirs here: put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it.
     """
-    return ArrayDataset(x, y, training=training)
+    return ArrayDataset(x, y)
 
 
 class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -44,13 +44,15 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
 class ArrayDataset(BatchDataset):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
-    Change in `__getitems__` what a sample is: add a feature, an augmentation. Training, scores and predictions follow.
+    Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
+    and predictions follow.
     """
 
-    def __init__(self, x: Array, y: Array, *, training: bool) -> None:
+    training = False  # only the training split is set to True, once its statistics are measured
+
+    def __init__(self, x: Array, y: Array) -> None:
         self.x = to_tensor(x)
         self.y = to_tensor(y)
-        self.training = training  # an augmentation should ask: val, test and predictions do without
 
     def __len__(self) -> int:
         return len(self.x)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from .array_file import ArrayFile, sha256
+from .array_file import ArrayFile, check_memory
 from .arrays import enlarge, load_splits
 from .batches import Batches
 from .checkpoint import load_best, load_weights, load_what_fits
@@ -47,29 +47,33 @@ class Experiment:
         self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)
 
         file = ArrayFile(settings.data.path)
-        self.data_sha256 = sha256(settings.data.path)
+        self.data_sha256 = file.sha256(settings.data.x, settings.data.y, settings.data.groups)
         if checkpoint and checkpoint["data_sha256"] != self.data_sha256:
             fix = "put the old data back, or start a new run"
             raise RefusedError("the data has changed since the run began", str(settings.data.path), fix)
         arrays = load_splits(file, settings.data)
-        self.targets = Targets.learn(arrays["train"].y)
+        self.targets = Targets.learn(arrays["train"].y, f"in the training split of {file.path}")
         self.task = Task(self.targets, **asdict(settings.task))
         limit = settings.batch_size if one_batch else None
         self.sizes = {name: len(split.x[:limit]) for name, split in arrays.items()}
-        encoded = {name: self.targets.encode(split.y, f"in the {name} split") for name, split in arrays.items()}
-        self.splits = {
-            name: build_dataset(split.x[:limit], encoded[name][:limit], training=name == "train")
-            for name, split in arrays.items()
+        encoded = {
+            name: self.targets.encode(split.y, f"in the {name} split of {file.path}") for name, split in arrays.items()
         }
-        plain = build_dataset(arrays["train"].x[:limit], encoded["train"][:limit], training=False)
-        self.sample_shape = tuple(plain[0][0].shape)
+        self.splits = {name: build_dataset(split.x[:limit], encoded[name][:limit]) for name, split in arrays.items()}
+        train = self.splits["train"]
+        self.sample_shape = tuple(train[0][0].shape)
         self.input_shape = enlarge(self.sample_shape, settings.model.minimum_size)
         if checkpoint:
             self.normalisation = Normalisation(**checkpoint["normalisation"])
         else:
-            batches = Batches(plain, batch_size=1024, device=torch.device("cpu"))
+            batches = Batches(train, batch_size=1024, device=torch.device("cpu"))
             self.normalisation = Normalisation.measure(x for x, _ in batches.epoch())
+        train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
+        with torch.device("meta"):  # shapes only
+            weights = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model)).parameters()
+        nbytes = 4 * sum(weight.nbytes for weight in weights)  # with gradients and the optimizer's two moments
+        check_memory(nbytes, "for the model", "use smaller settings of --model")
         self.model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         self.not_loaded: list[str] = []
         if checkpoint:

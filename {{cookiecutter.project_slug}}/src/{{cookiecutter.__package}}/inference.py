@@ -50,13 +50,16 @@ class Trained:
         """Return the model's outputs for one batch."""
         return forward(self.model, x, precision=self.precision)
 
-    def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
-        """Return the samples in their order. Raises DataError if they have another shape than those of the training."""
+    def check(self, dataset: Dataset[tuple[Tensor, Tensor]], path: Path) -> None:
+        """Raise DataError if the samples, of this file, have another shape than those of the training."""
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
             fix = "give samples like those it learned from; --data.channels says where the channels are"
-            raise DataError(what, f"in {self.settings.data.x!r} of {self.settings.data.path}", fix)
+            raise DataError(what, f"in {path}", fix)
+
+    def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
+        """Return the samples in batches, in their order."""
         return Batches(
             dataset,
             batch_size=4 * self.settings.batch_size,
@@ -74,12 +77,13 @@ class Trained:
         return {"best_epoch": self.epoch, "samples": batches.count, **scores}
 
     @torch.inference_mode()
-    def predict(self, x: Array) -> dict[str, Array]:
-        """Return what the task predicts for samples (N, C, ...), in their order."""
+    def predict(self, x: Array, path: Path) -> dict[str, Array]:
+        """Return what the task predicts for samples (N, C, ...) of a file, in their order."""
         outputs = []
-        batches = self.batches(build_dataset(x, np.zeros(len(x), np.int64), training=False))
+        dataset = build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets
+        self.check(dataset, path)
         with progress(len(x), "predicting", unit=" samples") as bar:
-            for batch, _ in batches.epoch():
+            for batch, _ in self.batches(dataset).epoch():
                 outputs.append(self.forward(batch).float().cpu())
                 bar.update(len(batch))
         return self.task.predict(torch.cat(outputs))

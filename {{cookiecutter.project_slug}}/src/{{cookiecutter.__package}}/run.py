@@ -30,6 +30,8 @@ class Run:
     def create(cls, settings: Settings) -> "Run":
         """Make a directory that no other process can have: runs/<name>/<date>-<time>-<4 hex>."""
         parent = settings.runs_dir / settings.name
+        if parent.is_symlink():
+            raise ConfigError("the folder for runs of this name is a link", str(parent), "choose another --name")
         try:
             parent.mkdir(parents=True, exist_ok=True)
             while True:

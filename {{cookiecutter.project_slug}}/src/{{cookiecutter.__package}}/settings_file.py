@@ -34,15 +34,20 @@ def read_flags(path: Path) -> list[str]:
     """Read a YAML file of settings as command-line flags. Raises ConfigError if it is not one."""
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
     if not isinstance(settings, Mapping):
         raise ConfigError("the file holds no settings", str(path), "write lines such as `lr: 0.01`")
     for key, value in settings.items():  # before anything follows its aliases, which could make it endless
-        if any(isinstance(each, Mapping | list) for each in (value.values() if isinstance(value, Mapping) else [value])):
+        if any(
+            isinstance(each, Mapping | list) for each in (value.values() if isinstance(value, Mapping) else [value])
+        ):
             fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
             raise ConfigError(f"{key!r} holds a list, or settings too deep inside", str(path), fix)
+    defaults = dict(flatten(asdict(Settings())))
+    if empty := [name for name, value in flatten(settings) if value is None and defaults.get(name) is not None]:
+        raise ConfigError(f"{empty[0]} has no value", str(path), "give it one, or remove its line")
     return list(to_flags(settings))
 
 

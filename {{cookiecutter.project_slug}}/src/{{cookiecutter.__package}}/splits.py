@@ -56,19 +56,21 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
 
 def shuffled(count: int, classes: Array | None, seed: int) -> Array:
     """Return the positions 0..count-1 in random order, every stretch of it with its share of every class."""
-    order = np.random.default_rng(seed).permutation(count)
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(count)
     if classes is None:
         return order
     # Every sample gets its place within its class, from 0 to 1; in the order of places, every stretch is a fair sample.
     by_class = order[np.argsort(classes[order], kind="stable")]
     places = [(np.arange(count) + 0.5) / count for count in np.unique(classes, return_counts=True)[1]]
-    return by_class[np.argsort(np.concatenate(places), kind="stable")]
+    return by_class[np.lexsort((generator.permutation(count), np.concatenate(places)))]  # of equal places, any first
 
 
 def by_group(groups: Array, classes: Array | None, sizes: list[int], seed: int) -> list[Array]:
     """Return positions for splits of about these sizes: no group is in two, and each has its share of every class.
 
-    The largest groups are dealt first, each to the split that lacks its classes, and samples, most.
+    The largest groups are dealt first, each to the split that lacks its classes, and samples, most; a class that the
+    first split, train, does not have yet goes there.
     """
     _, group = np.unique(groups, return_inverse=True)
     _, label = np.unique(np.zeros(len(groups)) if classes is None else classes, return_inverse=True)
@@ -79,6 +81,7 @@ def by_group(groups: Array, classes: Array | None, sizes: list[int], seed: int) 
     order = np.random.default_rng(seed).permutation(len(counts))
     for each in order[np.argsort(-counts[order].sum(1), kind="stable")]:
         lacks = (missing / wanted) @ counts[each] / counts[each].sum() + missing.sum(1) / wanted.sum(1)  # (splits,)
-        owner[each] = np.argmax(lacks)
+        new = (counts[each] > 0) & (missing[0] == wanted[0])  # (classes,)
+        owner[each] = 0 if classes is not None and new.any() else np.argmax(lacks)
         missing[owner[each]] -= counts[each]
     return [np.flatnonzero(owner[group] == split) for split in range(len(sizes))]

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 
 from .array_file import Array, ArrayFile
-from .arrays import chunks, given_splits
+from .arrays import given_splits
+from .checks import chunks
 from .config import DataSettings
 from .errors import DataError
 from .splits import Split

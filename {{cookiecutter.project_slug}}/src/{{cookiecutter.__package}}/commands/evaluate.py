@@ -3,40 +3,40 @@
 import json
 from pathlib import Path
 
-from ..array_file import ArrayFile, sha256
+from ..array_file import ArrayFile
 from ..arrays import given_splits, load, load_splits
-from ..config import Settings
+from ..config import DataSettings, Settings
 from ..data import build_dataset
-from ..errors import DataError, RefusedError
+from ..errors import ConfigError, DataError, RefusedError
 from ..inference import Trained
 from ..splits import Split
 
 
-def run(folder: Path, settings: Settings, *, split: str, other_data: bool) -> None:
+def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> None:
     """Print the scores as JSON. Raises ConfigError, DataError, RefusedError."""
     trained = Trained(folder, settings)
-    name, arrays = choose(settings, trained.data_sha256, split=split, other_data=other_data)
-    where = f"in {settings.data.path}" if name == "all" else f"in the {name} split of {settings.data.path}"
-    dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, where), training=False)
-    print(json.dumps({"split": name, **trained.score(dataset)}, indent=2))
-
-
-def choose(settings: Settings, data_sha256: str, *, split: str, other_data: bool) -> tuple[str, Split]:
-    """Return what to score: the split of the run's own data, or of other data that split, or all if it has no splits.
-
-    Raises DataError, and RefusedError if the run's data has changed: samples that it trained on could be among them.
-    """
-    path = settings.data.path
-    file = ArrayFile(path)
-    if sha256(path) == data_sha256:
-        splits = load_splits(file, settings.data)
-    elif not other_data:
-        fix = "put the old data back, or say --data.path, and all of it that has no split is scored"
-        raise RefusedError("the data has changed since the run began", str(path), fix)
-    elif given := given_splits(file, settings.data):
-        splits = {name: load(file, settings.data, f"_{name}") for name in given}
+    file = ArrayFile(data.path)
+    own = settings.data
+    if file.sha256(own.x, own.y, own.groups) == trained.data_sha256:
+        if (data.x, data.y, data.channels) != (own.x, own.y, own.channels):
+            fix = "leave out --data.x, --data.y and --data.channels, or copy what you want to score to another file"
+            raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
+        arrays = pick(load_splits(file, own), split, data)
+    elif data.path == own.path:  # its test split could hold samples that the run trained on
+        fix = "put the old data back; other data is scored under another name, with --data.path"
+        raise RefusedError("the data has changed since the run began", str(data.path), fix)
+    elif given := given_splits(file, data):
+        arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
     else:
-        return "all", load(file, settings.data)
+        split, arrays = "all", load(file, data)
+    dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"))
+    trained.check(dataset, data.path)
+    print(json.dumps({"split": split, **trained.score(dataset)}, indent=2))
+
+
+def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
+    """Return one of the splits. Raises DataError if it is not there."""
     if split not in splits:
-        raise DataError(f"there is no {split} split", f"in {path}", f"choose one with --split: {', '.join(splits)}")
-    return split, splits[split]
+        fix = "score the other one (--split val or test), or name the arrays x and y: all of them are scored"
+        raise DataError(f"there is no {split} split", f"in {data.path}", fix)
+    return splits[split]

@@ -29,11 +29,11 @@ def run(settings: DataSettings, model: ModelSettings, *, program: str, flags: li
         show(f"  {name:<14} {summary(file, name)}")
 
     if file.path.suffix == ".npz" and file.path.stat().st_size > LARGE:
-        show("  hint: an .npz is read into memory whole; a folder of .npy files is memory-mapped")
+        show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half of the memory")
 
     splits = load_splits(file, settings)
-    targets = Targets.learn(splits["train"].y)
-    encoded = {name: targets.encode(split.y, f"in the {name} split") for name, split in splits.items()}
+    targets = Targets.learn(splits["train"].y, f"in the training split of {file.path}")
+    encoded = {name: targets.encode(split.y, f"in the {name} split of {file.path}") for name, split in splits.items()}
     shape = splits["train"].x.shape[1:]
     saved = file.header(settings.x if settings.x in file.members else f"{settings.x}_train").shape[1:]
     axes = AXES.get(len(shape), tuple(f"axis {axis}" for axis in range(1, len(shape) + 1)))

@@ -2,20 +2,20 @@
 
 import csv
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from ..array_file import Array, ArrayFile
 from ..arrays import load_samples
-from ..config import Settings
+from ..config import DataSettings, Settings
 from ..errors import ConfigError, printable
 from ..inference import Trained
-from ..storage import write_atomically
 
 
-def run(folder: Path, settings: Settings, *, out: Path) -> None:
-    """Write the predictions as .npy, .npz or .csv. Raises ConfigError, DataError, RefusedError, StorageError."""
+def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> None:
+    """Write the predictions as .npy, .npz or .csv. Raises ConfigError, DataError, RefusedError, OSError."""
     writers = {".npy": to_npy, ".npz": to_npz, ".csv": to_csv}
     if out.suffix not in writers:
         raise ConfigError("--out must end in .npy, .npz or .csv", f"in {out}", "the ending chooses the format")
@@ -24,8 +24,15 @@ def run(folder: Path, settings: Settings, *, out: Path) -> None:
     if not out.parent.is_dir():
         raise ConfigError("there is no such folder", f"{out.parent}, seen from {Path.cwd()}", "make it, for --out")
     trained = Trained(folder, settings)
-    predictions = trained.predict(load_samples(ArrayFile(settings.data.path), settings.data))
-    write_atomically(out, writers[out.suffix](predictions, trained.task.column_names()))
+    predictions = trained.predict(load_samples(ArrayFile(data.path), data), data.path)
+    content = writers[out.suffix](predictions, trained.task.column_names())
+    with out.open("xb") as file:  # it fails if there is such a file by now
+        try:
+            file.write(content)
+        except OSError:
+            with suppress(OSError):
+                out.unlink()
+            raise
     print(f"{len(predictions['prediction']):,} predictions of epoch {trained.epoch} are in {printable(str(out))}")
 
 
@@ -37,32 +44,24 @@ def to_npz(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
 
 
 def to_npy(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
-    """Return an .npy of one structured array, with a field for each column of the .csv."""
-    table = columns(predictions, names)
-    array = np.empty(len(predictions["prediction"]), [(name, column.dtype) for name, column in table.items()])
-    for name, column in table.items():
-        array[name] = column
+    """Return an .npy of one structured array (N,), with a field for each array; their columns keep their order."""
+    fields = [(key, array.dtype, array.shape[1:]) for key, array in predictions.items()]
+    table = np.empty(len(predictions["prediction"]), fields)
+    for key, array in predictions.items():
+        table[key] = array
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    np.save(buffer, table, allow_pickle=False)
     return buffer.getvalue()
 
 
 def to_csv(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
-    """Return a table with a heading and a row for each sample."""
-    table = columns(predictions, names)
+    """Return a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
+    table: dict[str, Array] = {}
+    for key, array in predictions.items():
+        columns = {key: array} if array.ndim == 1 else dict(zip(names[key], array.T, strict=True))
+        table |= {name if array.ndim == 1 else f"{key}_{name}": column for name, column in columns.items()}
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(table)
     writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
     return buffer.getvalue().encode()
-
-
-def columns(predictions: dict[str, Array], names: dict[str, list[str]]) -> dict[str, Array]:
-    """Return arrays (N,) by name; of an array (N, K) called `a`, each column is called a_<name>."""
-    table: dict[str, Array] = {}
-    for key, array in predictions.items():
-        if array.ndim == 1:
-            table[key] = array
-        else:
-            table |= {f"{key}_{name}": array[:, k] for k, name in enumerate(names[key])}
-    return table

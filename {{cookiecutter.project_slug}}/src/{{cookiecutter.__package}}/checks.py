@@ -1,0 +1,62 @@
+"""Whether values can be learned from: finite, of a kind that is a number or a label, told apart by 32-bit floats."""
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from .array_file import Array
+from .errors import DataError
+from .progress import progress
+
+LARGEST = 1e37  # differences of such values are still finite 32-bit floats
+ROWS = 2**22  # values to look at in one go, so that the copies of large arrays do not fill the memory
+
+
+def check(array: Array, where: str) -> Array:
+    """Return the array in native byte order; it has samples, of finite numbers or of strings. Raises DataError."""
+    if array.ndim == 0 or array.size == 0:
+        raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
+    if array.dtype.kind not in "biufU":
+        fix = "save numbers (dates as days, complex ones as two channels), or labels as strings"
+        raise DataError(f"its type is {array.dtype}", where, fix)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype.kind == "U":
+        codes = np.ascontiguousarray(array).view(np.uint32)
+        if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise DataError("it holds characters that do not exist", where, "save the strings again")
+    for start, part in chunks(array, "checking") if array.dtype.kind == "f" else ():
+        wrong = np.argwhere(~(np.abs(part) <= min(LARGEST, float(np.finfo(part.dtype).max))))
+        if len(wrong):
+            index = [start + int(wrong[0][0]), *map(int, wrong[0][1:])]
+            fix = f"replace, remove or rescale what is not finite or beyond {LARGEST:.0e}"
+            raise DataError(f"{array[tuple(index)]} at index {index}", where, fix)
+    return array
+
+
+def check_precision(x: Array, where: str) -> None:
+    """Raise DataError if a channel of training samples (N, C, ...) hardly deviates from its mean, for 32-bit floats.
+
+    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left.
+    """
+    if np.can_cast(x.dtype, np.float32):
+        return
+    axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
+    mean = sum(part.sum(axes, dtype=np.float64) for _, part in chunks(x, "checking")) / count  # (C,)
+    centre = mean.reshape(-1, *[1] * (x.ndim - 2))
+    deviation = np.sqrt(sum(np.square(part - centre).sum(axes) for _, part in chunks(x, "checking")) / count)  # (C,)
+    lost = np.flatnonzero((deviation < 1e-5 * np.abs(mean)) & (x.min(axes) < x.max(axes)))
+    if len(lost):
+        what = f"channel {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
+        fix = "subtract its mean before you save it: 32-bit floats cannot tell such values apart"
+        raise DataError(what, where, fix)
+
+
+def chunks(array: Array, what: str) -> Iterator[tuple[int, Array]]:
+    """Yield the array in parts, each with the position of its first row; what takes longer shows a bar."""
+    rows = max(1, ROWS // array[0].size)
+    with progress(len(array), what, unit=" rows") as bar:
+        for start in range(0, len(array), rows):
+            part = array[start : start + rows]
+            yield start, part
+            bar.update(len(part))
