@@ -27,7 +27,7 @@ class DataSettings:
     groups: str = "groups"
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
-    """`random` gives each split its share of every class; `ordered` keeps the last samples for val and test (time)."""
+    """`random` gives every split its share of each class; `ordered` keeps the last samples for val and test (time)."""
     split_seed: int = 0
     """Decides who is in train, val and test. Apart from --seed, so that several seeds share one test split."""
 
