@@ -168,6 +168,14 @@ def test_the_readmes_say_the_same_in_both_languages() -> None:
     assert sorted(english[0]) == sorted(chinese[0])
 
 
+@combinations
+def test_the_messages_are_the_same_in_both_languages(render: Render, task: str, model: str) -> None:
+    """That the English ones are those of the code, is a test of the rendered project."""
+    pages = [render(task=task, model=model, readme_language=name) / "docs/messages.md" for name in ("en", "zh-CN")]
+    english, chinese = (re.findall(r"^### (`.+)", page.read_text(encoding="utf-8"), re.MULTILINE) for page in pages)
+    assert english == chinese and len(english) > 50
+
+
 @pytest.mark.parametrize("license_name", ["MIT", "BSD-3-Clause", "Apache-2.0"])
 def test_licenses(render: Render, license_name: str) -> None:
     folder = render(license=license_name, author="Ada Lovelace")

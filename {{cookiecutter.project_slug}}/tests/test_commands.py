@@ -241,6 +241,24 @@ def test_a_reader_may_stop_reading(tmp_path: Path, digits: Path, command: str) -
     assert result.returncode == 0 and "Traceback" not in result.stderr
 
 
+def test_names_that_the_terminal_has_no_letters_for_are_escaped(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", x=np.eye(40, 64).reshape(40, 1, 8, 8), y=np.array(["猫", "狗"] * 20))
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "{{ cookiecutter.__package }}", "train", "--data.path=mine.npz", "--epochs=1"]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0 and r"2 classes: '\u72d7', '\u732b'" in result.stdout
+    assert "2 classes: '狗', '猫'" in (newest(tmp_path) / "train.log").read_text(encoding="utf-8")
+
+
+def test_a_model_that_is_too_large_is_refused_before_it_is_built(start: Command, tmp_path: Path) -> None:
+    process = start("train", "--model.width=65536", "--model.depth=8")
+    _, errors = process.communicate()
+    assert process.returncode == 2 and not (tmp_path / "runs").exists()
+    assert re.match(
+        r"error: it needs \d+\.\d GiB of memory, and .* are free; for the model; use smaller settings", errors
+    )
+
+
 def test_changed_data_is_refused_on_resume(start: Command, tmp_path: Path, digits: Path) -> None:
     assert start("train", "--epochs=1").wait() == 0
     with np.load(digits) as arrays:

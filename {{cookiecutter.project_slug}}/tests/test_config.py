@@ -18,6 +18,7 @@ from {{ cookiecutter.__package }}.errors import ConfigError
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"patience": -1}, "--patience is -1; in the settings; it must be 0 or more, and below 2**63"),
         ({"weight_decay": float("inf")}, "--weight-decay is inf"),
+        ({"name": "_x..y"}, "--name is _x..y"),
         ({"name": "../x"}, "--name is ../x; in the settings; it must be 1 to 100 letters"),
     ],
 )

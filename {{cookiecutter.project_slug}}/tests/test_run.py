@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,16 @@ from {{ cookiecutter.__package }}.run import Run, find_run, is_done, read_json
 def test_runs_of_the_same_second_have_directories_of_their_own(settings: Settings) -> None:
     folders = {Run.create(settings).folder for _ in range(50)}
     assert len(folders) == 50 and {folder.parent for folder in folders} == {settings.runs_dir / settings.name}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_run_is_never_made_through_a_link(settings: Settings, tmp_path: Path) -> None:
+    settings.runs_dir.mkdir()
+    (settings.runs_dir / settings.name).symlink_to(tmp_path)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=r"the folder for runs of this name is a link; .*; choose another --name"):
+        Run.create(settings)
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:

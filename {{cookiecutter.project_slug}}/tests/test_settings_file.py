@@ -21,6 +21,9 @@ def test_settings_survive_yaml(tmp_path: Path) -> None:
     [
         ("lr: [1", "cannot read the settings"),
         ("- lr", "the file holds no settings"),
+        ("lr: 2024-13-45", "cannot read the settings"),
+        ("[" * 3000, "cannot read the settings"),
+        ("name:\nlr: 0.1", "name has no value"),
         ("epochs: [1, 2]", "'epochs' holds a list, or settings too deep inside"),
         ("data: {path: {x: 1}}", "'data' holds a list, or settings too deep inside"),
         (

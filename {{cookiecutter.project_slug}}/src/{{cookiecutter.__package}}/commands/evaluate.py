@@ -1,6 +1,7 @@
 """`evaluate`: score the best checkpoint of a run, on a split of its own data or on other data."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from ..array_file import ArrayFile
@@ -21,7 +22,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
         if (data.x, data.y, data.channels) != (own.x, own.y, own.channels):
             fix = "leave out --data.x, --data.y and --data.channels, or copy what you want to score to another file"
             raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
-        arrays = pick(load_splits(file, own), split, data)
+        arrays = pick(load_splits(file, replace(own, path=data.path)), split, data)
     elif data.path == own.path:  # its test split could hold samples that the run trained on
         fix = "put the old data back; other data is scored under another name, with --data.path"
         raise RefusedError("the data has changed since the run began", str(data.path), fix)
