@@ -22,7 +22,10 @@ def test_the_defaults_learn(render: Render, task: str, model: str, precision: st
     project = render(task=task, model=model)
     output, _ = run(project, "train", "--device=cuda", f"--precision={precision}", "--epochs=10")
     assert "device  cuda" in output
-    assert json.loads((newest_run(project) / "evaluation.json").read_text())["accuracy"] > 0.9
+    scores = json.loads((newest_run(project) / "evaluation.json").read_text())
+    assert scores["accuracy"] > 0.9
+    again, _ = run(project, "evaluate", str(newest_run(project)), "--device=cuda")
+    assert json.loads(again)["accuracy"] == pytest.approx(scores["accuracy"], abs=0.01)
 
 
 @combinations
