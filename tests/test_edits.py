@@ -28,17 +28,17 @@ AS_IN_THE_NOTES = (
     "    def __len__(self) -> int:\n",
 )
 TEXT_FILES = (
-    "        header = self.header(name)\n        member = self.members[name]\n        order:",
+    "        with self._open(name) as (file, header):\n            check_memory(",
     '        if (table := self.path / f"{name}.txt").exists():\n'
     "            return np.loadtxt(table)\n"
-    "        header = self.header(name)\n        member = self.members[name]\n        order:",
+    "        with self._open(name) as (file, header):\n            check_memory(",
 )
 OTHER_DATASET = '''
 
 class Lazy(Dataset[tuple[Tensor, Tensor]]):
     """A dataset as every tutorial writes it."""
 
-    def __init__(self, x: Array, y: Array, *, training: bool) -> None:
+    def __init__(self, x: Array, y: Array) -> None:
         self.x, self.y = x, y
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ def test_any_other_dataset_is_served_by_a_dataloader_with_the_same_bits(project:
     if replaced:
         path = project / "src/my_experiment/data.py"
         path.write_text(path.read_text(encoding="utf-8") + OTHER_DATASET, encoding="utf-8")
-        edit(project, "data.py", ("return ArrayDataset(x, y", "return Lazy(x, y"))
+        edit(project, "data.py", ("return ArrayDataset(x, y)", "return Lazy(x, y)"))
     else:
         edit(project, "data.py", AS_IN_THE_NOTES)
     log, served = train(project)
@@ -113,7 +113,7 @@ def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> Non
     edit(
         project,
         "array_file.py",
-        ('sorted(path.glob("*.npy")) if', 'sorted([*path.glob("*.npy"), *path.glob("*.txt")]) if'),
+        ('sorted(path.glob("*.npy"))', 'sorted([*path.glob("*.npy"), *path.glob("*.txt")])'),
     )
     with np.load(project / "data/digits.npz") as digits:
         np.savetxt(tmp_path / "x.txt", digits["x"].reshape(-1, 64)[:300])
