@@ -32,11 +32,18 @@ def test_the_readme_commands_work_in_a_clean_environment(render: Render, tmp_pat
 
 
 @pytest.mark.rendered
-def test_the_tests_of_the_mlp_pass(render: Render) -> None:
-    """Those of the cnn, the default, run in the clean environment above."""
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["tests/test_model.py", "tests/test_messages.py", "tests/test_trainer.py", "tests/test_inference.py"],
+        pytest.param([], marks=pytest.mark.matrix, id="all"),
+    ],
+)
+def test_the_tests_of_the_mlp_pass(render: Render, files: list[str]) -> None:
+    """On every push, those that depend on the model. All of those of the cnn run in the clean environment above."""
     project = render(model="mlp")
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         cwd=project, env=environment(project), capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-5000:]

@@ -119,6 +119,7 @@ def test_a_path_that_leads_nowhere_gets_one_sentence(tmp_path: Path, name: str) 
         ArrayFile(tmp_path / name)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     """A pipe would block for ever; a link may lead nowhere."""
     os.mkfifo(tmp_path / "pipe.npz")
