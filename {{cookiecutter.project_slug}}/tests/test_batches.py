@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.batches import Batches, permutation
-from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation
+from {{ cookiecutter.__package }}.data import ArrayDataset, BatchDataset, Normalisation
 
 CPU = torch.device("cpu")
 
@@ -76,7 +76,21 @@ class Edited(ArrayDataset):
         return np.array([float(index) ** 2]), index
 
 
-@pytest.mark.parametrize("dataset", [Squares(), Edited(np.arange(10.0)[:, None], np.arange(10))])
+class Rewritten(BatchDataset):
+    """A student has written the class anew, with one sample at a time."""
+
+    __len__, __getitem__ = Squares.__len__, Squares.__getitem__  # type: ignore[assignment]
+
+
+def test_a_dataset_without_samples_says_what_is_missing() -> None:
+    class Empty(BatchDataset):
+        pass
+
+    with pytest.raises(TypeError, match="Empty has neither a __getitems__ nor a __getitem__ of its own"):
+        Empty()[0]
+
+
+@pytest.mark.parametrize("dataset", [Squares(), Rewritten(), Edited(np.arange(10.0)[:, None], np.arange(10))])
 def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torch.Tensor, torch.Tensor]]) -> None:
     served = Batches(dataset, batch_size=4, device=CPU, seed=3)
     assert not served.whole and served.sizes == [4, 4, 2]

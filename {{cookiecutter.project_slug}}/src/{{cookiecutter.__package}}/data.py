@@ -34,7 +34,7 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has neither a __getitems__ nor a __getitem__ of its own")
 
     def to(self, device: torch.device) -> None:
         """Give batches on this device from now on."""
