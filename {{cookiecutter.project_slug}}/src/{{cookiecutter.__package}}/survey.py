@@ -18,7 +18,7 @@ def summary(file: ArrayFile, name: str) -> str:
     try:
         array = file.read(name)
     except DataError as error:
-        return str(error).partition(";")[0]
+        return str(error).partition("; in ")[0]  # its "what"
     kind = f"{array.dtype!s:<8} {array.shape!s:<18}"
     if array.dtype.kind not in "biuf" or array.size == 0:
         return kind.rstrip()
