@@ -42,7 +42,7 @@ def tests(session: nox.Session) -> None:
     """Lint, render, train and install, as on every push; arguments go to pytest."""
     install(session)
     lint_generator(session)
-    session.run("pytest", *session.posargs)
+    run_tests(session, "not matrix")
 
 
 @nox.session
@@ -56,7 +56,7 @@ def lint(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """Run everything, the long tests too: every rendered suite, five seeds, many deaths."""
     install(session)
-    session.run("pytest", "-m", "", *session.posargs)
+    run_tests(session, "matrix or not matrix")
 
 
 @nox.session(venv_backend="none")
@@ -70,6 +70,14 @@ def install(session: nox.Session) -> None:
     session.install(
         *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "tests"), "-c", str(CONSTRAINTS)
     )
+
+
+def run_tests(session: nox.Session, which: str) -> None:
+    """Run tests side by side, a thread each; then, one by one, those that measure time."""
+    one_thread, codes = {"OMP_NUM_THREADS": "1"}, [0, 5]  # 5: the arguments chose none of these
+    beside = ["-n", "auto", "--dist", "worksteal", *session.posargs]
+    session.run("pytest", "-m", f"({which}) and not alone", *beside, env=one_thread, success_codes=codes)
+    session.run("pytest", "-m", f"({which}) and alone", *session.posargs, success_codes=codes)
 
 
 def lint_generator(session: nox.Session) -> None:

@@ -23,6 +23,16 @@ CONSTRAINTS = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "con
 DEPENDENCIES = set(re.findall(r"^([\w-]+)==", CONSTRAINTS.read_text().lower().replace("-", "_"), re.MULTILINE))
 MODULES = {"absl", "google", "grpc", "tests", "yaml"}
 COMMANDS = {"activate", "bash", "git", "hatchling", "nox", "pip", "pip3", "python", "python3", "setuptools", "sh", "uv"}
+# Which models return what a task needs: numbers at each position of a sample, or one row of numbers for all of it.
+DENSE = ["unet"]
+ONE_ROW = ["cnn", "mlp", "alexnet", "resnet", "vit"]
+MODELS = {
+    "classification": ONE_ROW,
+    "multilabel": ONE_ROW,
+    "regression": ONE_ROW,
+    "segmentation": DENSE,
+    "image_to_image": DENSE,
+}
 DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
@@ -42,6 +52,9 @@ def check_answers(answers: Mapping[str, str]) -> str:
         refuse("project_slug", slug, f"Python itself uses that name; add a word: {slug}-experiment")
     if package in DEPENDENCIES | MODULES | COMMANDS | DEVICES:
         refuse("project_slug", slug, f"a package, a command or a device has that name; add a word: {slug}-experiment")
+    task, model = answers["task"], answers["model"]
+    if model not in MODELS[task]:
+        refuse("model", model, f"for {task}, choose one of: {', '.join(MODELS[task])}")
     return "yes"
 
 

@@ -4,18 +4,31 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
 
+from hooks.answers import MODELS
+
 ROOT = Path(__file__).parents[1]
-# task -> models; every pair is offered, rendered, checked and trained.
-COMBINATIONS = [pair for tasks, models in [(["classification"], ["cnn", "mlp"])] for pair in product(tasks, models)]
+# Every pair of task and model that is offered: all are rendered, checked and trained.
+COMBINATIONS = [(task, model) for task, models in MODELS.items() for model in models]
+# On every push, these stand for all of them where a test takes long: each task and each model once.
+HANDFUL = {
+    ("classification", "cnn"), ("classification", "alexnet"), ("multilabel", "vit"), ("regression", "mlp"),
+    ("regression", "resnet"), ("segmentation", "unet"), ("image_to_image", "unet"),
+}  # fmt: skip
 Render = Callable[..., Path]
 combinations = pytest.mark.parametrize(("task", "model"), COMBINATIONS, ids=["-".join(pair) for pair in COMBINATIONS])
+handful = pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        pytest.param(*pair, id="-".join(pair), marks=() if pair in HANDFUL else pytest.mark.matrix)
+        for pair in COMBINATIONS
+    ],
+)
 
 
 def write_user_config(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, write_user_config
-from .test_render import FILES, files
+from .test_render import DEFAULT_FILES, files
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def cookiecutter(tmp_path: Path):
 
 def test_no_input_takes_the_defaults_and_says_what_is_next(cookiecutter) -> None:
     work, output = cookiecutter("--no-input")
-    assert files(work / "my-experiment") == FILES
+    assert files(work / "my-experiment") == DEFAULT_FILES
     assert output.strip().splitlines() == [
         "The experiment is in my-experiment. Next:",
         "",
@@ -60,7 +60,7 @@ def test_a_pipe_that_closes_loses_no_project(tmp_path: Path) -> None:
     config = write_user_config(tmp_path)
     command = f"{sys.executable} -m cookiecutter {ROOT} --no-input --config-file {config} | true"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
-    assert files(tmp_path / "my-experiment") == FILES
+    assert files(tmp_path / "my-experiment") == DEFAULT_FILES
 
 
 def test_a_choice_that_is_not_offered_is_refused(cookiecutter) -> None:
@@ -84,7 +84,7 @@ def test_a_zip_of_the_repository(cookiecutter, tmp_path: Path) -> None:
             if (ROOT / name).is_file() and not (ROOT / name).is_symlink():
                 archive.write(ROOT / name, f"dan-template-main/{name}")
     work, _ = cookiecutter("--no-input", template=tmp_path / "dan-template.zip")
-    assert files(work / "my-experiment") == FILES
+    assert files(work / "my-experiment") == DEFAULT_FILES
 
 
 def test_a_clone_without_links(cookiecutter, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_rendering_over_a_project_keeps_what_the_user_added(cookiecutter) -> Non
         (project / name).unlink()
     cookiecutter("--no-input", code=1)  # refused without the flag
     cookiecutter("--no-input", "--overwrite-if-exists")
-    assert files(project) == FILES | set(own)
+    assert files(project) == DEFAULT_FILES | set(own)
     assert all((project / name).read_text() == "mine" for name in own)
 
 
@@ -123,9 +123,9 @@ def test_a_killed_render_is_completed_by_rendering_again(cookiecutter, tmp_path:
         time.sleep(delay)
         process.kill()
         process.wait()
-        halves += files(work / "my-experiment") != FILES
+        halves += files(work / "my-experiment") != DEFAULT_FILES
         cookiecutter("--no-input", "--overwrite-if-exists")
-        assert files(work / "my-experiment") == FILES
+        assert files(work / "my-experiment") == DEFAULT_FILES
         shutil.rmtree(work / "my-experiment")
     assert halves >= 1
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from .conftest import Render, combinations, newest_run, run, start, wait_for
+from .conftest import Render, handful, newest_run, run, start, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 FLAGS = ("--epochs=12", "--patience=0")
@@ -50,7 +50,7 @@ def kill(process: "subprocess.Popen[str]") -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-@combinations
+@handful
 def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> None:
     project = render(task=task, model=model)
     run(project, "train", "--name=whole", *FLAGS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Render, environment
+from .conftest import Render, environment, handful
 
 
 def shell_commands(project: Path) -> list[str]:
@@ -32,18 +32,11 @@ def test_the_readme_commands_work_in_a_clean_environment(render: Render, tmp_pat
 
 
 @pytest.mark.rendered
-@pytest.mark.parametrize(
-    "files",
-    [
-        ["tests/test_model.py", "tests/test_messages.py", "tests/test_trainer.py", "tests/test_inference.py"],
-        pytest.param([], marks=pytest.mark.matrix, id="all"),
-    ],
-)
-def test_the_tests_of_the_mlp_pass(render: Render, files: list[str]) -> None:
-    """On every push, those that depend on the model. All of those of the cnn run in the clean environment above."""
-    project = render(model="mlp")
+@handful
+def test_the_rendered_tests_pass(render: Render, task: str, model: str) -> None:
+    project = render(task=task, model=model)
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=project, env=environment(project), capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-5000:]

@@ -114,6 +114,7 @@ def test_many_samples_are_learned(
     assert float(accuracy) >= 0.9
 
 
+@pytest.mark.alone
 def test_inspect_takes_less_than_two_seconds(digits: Path) -> None:
     """The best of three: other work on the machine only adds to it."""
     seconds = []
@@ -125,7 +126,7 @@ def test_inspect_takes_less_than_two_seconds(digits: Path) -> None:
     for part in (
         "data/digits.npz holds",
         "targets   10 classes",
-        "in_size   256 = 64 x 2 x 2",
+        "model     in_size 256 = 64 x 2 x 2",
         "train it: my-experiment train",
     ):
         assert part in output

@@ -10,6 +10,7 @@ import pytest
 
 from .conftest import environment, start
 
+pytestmark = pytest.mark.alone  # a screen is looked at every few hundredths of a second
 pyte = pytest.importorskip("pyte")
 pty = pytest.importorskip("pty", reason="pseudo-terminals are a POSIX feature")
 fcntl, struct, termios = (pytest.importorskip(name) for name in ("fcntl", "struct", "termios"))

@@ -11,6 +11,8 @@ import pytest
 
 from {{ cookiecutter.__package }}.config import DataSettings, Settings
 
+from .example import bundled
+
 PROJECT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.Popen[str]"]
 
@@ -23,27 +25,26 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
 
 
 @pytest.fixture
-def digits(tmp_path: Path) -> Path:
-    """A tenth of the bundled data."""
-    with np.load(PROJECT / "data" / "digits.npz") as arrays:
-        np.savez(tmp_path / "digits.npz", **{name: arrays[name][::10] for name in arrays.files})
-    return tmp_path / "digits.npz"
+def small(tmp_path: Path) -> Path:
+    """180 samples of the bundled data."""
+    np.savez(tmp_path / "small.npz", **bundled())  # type: ignore[arg-type]
+    return tmp_path / "small.npz"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, digits: Path) -> Settings:
+def settings(tmp_path: Path, small: Path) -> Settings:
     """Two short epochs, in a folder of the test's own."""
-    return Settings(epochs=2, runs_dir=tmp_path / "runs", device="cpu", data=DataSettings(path=digits))
+    return Settings(epochs=2, runs_dir=tmp_path / "runs", device="cpu", data=DataSettings(path=small))
 
 
 @pytest.fixture
-def start(tmp_path: Path, digits: Path) -> Command:
+def start(tmp_path: Path, small: Path) -> Command:
     """Start the real command in the test's folder, on the small data; its output is text."""
 
     def run(command: str, *flags: str) -> "subprocess.Popen[str]":
         device = [] if command == "inspect" else ["--device=cpu"]
         return subprocess.Popen(
-            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=digits.npz", *device, *flags],
+            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *device, *flags],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

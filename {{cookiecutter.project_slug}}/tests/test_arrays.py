@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
-from {{ cookiecutter.__package }}.arrays import channels_first, enlarge, load_samples, load_splits
+from {{ cookiecutter.__package }}.arrays import channels_first, input_shape, load_samples, load_splits
 from {{ cookiecutter.__package }}.checks import check, check_precision
 from {{ cookiecutter.__package }}.config import DataSettings
-from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.errors import ConfigError, DataError
 from {{ cookiecutter.__package }}.splits import Split
+
+from .example import targets
+
+SHAPE = (1, 8, 8)
+X, Y = np.zeros((9, *SHAPE)), targets(9, SHAPE)
 
 
 def read(settings: DataSettings) -> dict[str, Split]:
@@ -23,18 +28,15 @@ def save(tmp_path: Path, **arrays: np.ndarray) -> DataSettings:
     return DataSettings(path=tmp_path / "data.npz")
 
 
-def test_splits_share_every_class_and_no_sample(digits: Path) -> None:
-    splits = read(DataSettings(path=digits))
+def test_splits_share_no_sample(small: Path) -> None:
+    splits = read(DataSettings(path=small))
     assert {name: len(split) for name, split in splits.items()} == {"train": 126, "val": 27, "test": 27}
-    for split in splits.values():
-        shares = np.bincount(split.y, minlength=10) / len(split)
-        assert shares.min() > 0.03 and shares.max() < 0.2
     rows = [row.tobytes() for split in splits.values() for row in split.x]
     assert len(set(rows)) == 180
 
 
 def test_given_splits_are_kept_and_a_missing_val_is_cut_from_train(tmp_path: Path) -> None:
-    x, y = np.arange(200.0).reshape(100, 2), np.arange(100) % 2
+    x, y = np.arange(6400.0).reshape(100, *SHAPE), targets(100, SHAPE)
     settings = save(tmp_path, x_train=x[:80], y_train=y[:80], x_test=x[80:], y_test=y[80:])
     splits = read(settings)
     assert {name: len(split) for name, split in splits.items()} == {"train": 68, "val": 12, "test": 20}
@@ -42,26 +44,26 @@ def test_given_splits_are_kept_and_a_missing_val_is_cut_from_train(tmp_path: Pat
 
 
 def test_without_a_test_split_there_is_none(tmp_path: Path) -> None:
-    x, y = np.zeros((10, 2)), np.arange(10) % 2
+    x, y = np.zeros((10, *SHAPE)), targets(10, SHAPE)
     settings = save(tmp_path, x_train=x, y_train=y, x_val=x, y_val=y)
     assert set(read(settings)) == {"train", "val"}
 
 
 def test_a_folder_of_npy_files_is_the_same(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.zeros((10, 2)))
-    np.save(tmp_path / "y.npy", np.arange(10) % 2)
+    np.save(tmp_path / "x.npy", np.zeros((10, *SHAPE)))
+    np.save(tmp_path / "y.npy", targets(10, SHAPE))
     assert len(read(DataSettings(path=tmp_path))["train"]) == 6
 
 
 def test_other_names_are_found_in_all_splits(tmp_path: Path) -> None:
-    x, y = np.zeros((10, 2)), np.arange(10) % 2
+    x, y = np.zeros((10, *SHAPE)), targets(10, SHAPE)
     settings = save(tmp_path, features_train=x, labels_train=y, features_test=x, labels_test=y)
     splits = read(replace(settings, x="features", y="labels"))
     assert {name: len(split) for name, split in splits.items()} == {"train": 8, "test": 10, "val": 2}
 
 
 def test_groups_are_taken_by_their_name_and_may_be_ignored(tmp_path: Path) -> None:
-    x, y, groups = np.zeros((40, 2)), np.arange(40) % 2, np.arange(40) // 4
+    x, y, groups = np.zeros((40, *SHAPE)), targets(40, SHAPE), np.arange(40) // 4
     settings = save(tmp_path, x=x, y=y, groups=groups)
     assert all(not set(read(settings)[a].groups) & set(read(settings)["train"].groups) for a in ("val", "test"))  # type: ignore[arg-type]
     assert read(replace(settings, groups=""))["train"].groups is None
@@ -138,16 +140,16 @@ def test_both_byte_orders_are_read_alike() -> None:
             {"x_train": np.zeros((9, 2)), "y_train": np.zeros(9), "groups": np.zeros(9), "x_val": np.zeros((9, 2))},
             r"beside x_val it is unclear which split groups belongs to; .*; rename them: groups_train",
         ),
-        ({"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "y_val": np.zeros(3)}, r"there is no array 'x_val'"),
+        ({"x_train": X, "y_train": Y, "y_val": Y}, r"there is no array 'x_val'"),
         (
-            {"x_train": np.zeros((3, 2)), "y_train": np.zeros(3), "x_val": np.zeros((3, 4)), "y_val": np.zeros(3)},
-            r"the samples differ in shape: .'train': \(2,\), 'val': \(4,\).",
+            {"x_train": X, "y_train": Y, "x_val": X[:, :, :2], "y_val": targets(9, (1, 2, 8))},
+            r"the samples differ in shape: .'train': \(1, 8, 8\), 'val': \(1, 2, 8\).",
         ),
         ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the samples are strings"),
         ({"x": np.zeros((9, 1)), "y": np.array(["\ud800"] * 9)}, r"it holds characters that do not exist; in 'y' of"),
         ({"x": np.array([[3.3e38]], np.float32), "y": np.zeros(1)}, r"3.2\S*e\+38 at index \[0, 0\]"),
-        ({"x": np.zeros((2, 2)), "y": np.arange(2)}, r"2 samples are too few to cut val and test from"),
-        ({"x": np.array([{}]), "y": np.zeros(1)}, r"it holds Python objects, .*; save numbers or strings"),
+        ({"x": X[:2], "y": Y[:2]}, r"2 samples are too few to cut val and test from"),
+        ({"x": np.array([{}]), "y": Y}, r"it holds Python objects, .*; save numbers or strings"),
         ({"x": np.zeros((2, 2), "V4,f4"), "y": np.arange(2)}, r"its type is \[\('f0', 'V4'\)"),
         ({"x": np.zeros((2, 2), "M8[s]"), "y": np.arange(2)}, r"its type is datetime64\[s\]"),
         (
@@ -155,7 +157,7 @@ def test_both_byte_orders_are_read_alike() -> None:
             r"beside x_test it is unclear which split x and y belongs to; in .*; rename them: x_train, y_train",
         ),
         (
-            {"x": np.array([[1, 1.7e9], [2, 1.7e9 + 3]] * 5), "y": np.arange(10)},
+            {"x": np.array([[[1] * 9, [1.7e9] * 9], [[2] * 9, [1.7e9 + 3] * 9]] * 5), "y": targets(10, (2, 9))},
             r"channel 1 lies within 1.5 of 1700000001.5; in 'x' of .*; subtract its mean",
         ),
     ],
@@ -179,7 +181,22 @@ def test_seconds_since_1970_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "minimum", "expected"), [((3, 2, 9), 4, (3, 4, 9)), ((1, 8, 8), 4, (1, 8, 8)), ((13,), 4, (13,))]
+    ("shape", "resize", "expected"),
+    [
+        ((3, 2, 9), "none", (3, 4, 9)),
+        ((1, 8, 8), "none", (1, 8, 8)),
+        ((13,), "none", (13,)),
+        ((3, 2, 9), "16", (3, 16, 16)),
+        ((3, 2, 9), "16x2", (3, 16, 4)),
+    ],
 )
-def test_small_samples_are_enlarged(shape: tuple[int, ...], minimum: int, expected: tuple[int, ...]) -> None:
-    assert enlarge(shape, minimum) == expected
+def test_samples_get_the_sides_that_are_wished_and_that_the_model_needs(
+    shape: tuple[int, ...], resize: str, expected: tuple[int, ...]
+) -> None:
+    assert input_shape(shape, resize, 4) == expected
+
+
+@pytest.mark.parametrize(("shape", "resize"), [((13,), "4"), ((1, 8, 8), "8x8x8"), ((1, 8), "8x8")])
+def test_sides_that_samples_do_not_have_cannot_be_resized(shape: tuple[int, ...], resize: str) -> None:
+    with pytest.raises(ConfigError, match=f"--data.resize is {resize}, and samples of shape .* have . sides; "):
+        input_shape(shape, resize, 1)

@@ -102,10 +102,3 @@ def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torc
     rest = list(served.epoch(2, start=2))
     assert len(rest) == 1 and torch.equal(rest[0][1], seen[2][1])
     assert list(served.epoch(2, start=3)) == []
-
-
-@pytest.mark.parametrize(("shape", "sides"), [((2, 5), (8,)), ((2, 2, 3), (4, 4)), ((1, 2, 3, 4), (4, 4, 4))])
-def test_small_samples_are_resized(shape: tuple[int, ...], sides: tuple[int, ...]) -> None:
-    dataset = ArrayDataset(np.ones((3, *shape)), np.zeros(3))
-    ((x, _),) = Batches(dataset, batch_size=4, device=CPU, sides=sides).epoch()
-    assert x.shape == (3, shape[0], *sides) and torch.allclose(x, torch.ones(()))

@@ -30,7 +30,7 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("command", "code", "sentence"),
     [
-        ("", 2, "Expected one of {train, inspect, evaluate, predict}; on the command line"),
+        ("", 2, "Expected one of {train, inspect, evaluate, predict, import-images}; on the command line"),
         ("trian", 2, "Unrecognized options: trian"),
         ("train --lrr 1", 2, "Unrecognized options: --lrr, 1; on the command line; perhaps you meant --lr"),
         ("train --lr fast", 2, "Error parsing --lr: could not convert string to float: 'fast'"),
@@ -80,5 +80,14 @@ finally:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout
     assert output.splitlines()[-1] == "False"
-    for flag in ("--epochs", "--resume", "--config", "--fast-dev-run", "--data.path", "--model.in-size", "--task."):
+    for flag in (
+        "--epochs",
+        "--resume",
+        "--config",
+        "--fast-dev-run",
+        "--data.path",
+        "--model.",
+        "--augment.",
+        "--task.",
+    ):
         assert flag in output

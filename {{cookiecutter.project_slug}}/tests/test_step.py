@@ -9,7 +9,7 @@ from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkp
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.optimizer import build_optimizer
-from {{ cookiecutter.__package }}.step import Step
+from {{ cookiecutter.__package }}.step import Step, resize
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,8 @@ CPU = torch.device("cpu")
 def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[Step, torch.Tensor, torch.Tensor]:
     experiment = Experiment(settings)
     optimizer = build_optimizer(experiment.model, lr=settings.lr, weight_decay=0.0)
-    step = Step(experiment.model, experiment.task, optimizer, device=CPU, precision=precision)
+    sides = experiment.input_shape[1:]
+    step = Step(experiment.model, experiment.task, optimizer, device=CPU, precision=precision, sides=sides)
     return step, *next(experiment.batches("train").epoch())
 
 
@@ -62,3 +63,17 @@ def test_every_setting_of_the_model_is_an_argument_of_build_model(settings: Sett
     from {{ cookiecutter.__package }}.model import build_model
 
     assert set(asdict(settings.model)) == set(signature(build_model).parameters) - {"sample_shape", "out_size"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "sides"), [((2, 5), (8,)), ((2, 2, 3), (4, 4)), ((1, 2, 3, 4), (4, 4, 4)), ((3,), ())]
+)
+def test_samples_are_resized(shape: tuple[int, ...], sides: tuple[int, ...]) -> None:
+    resized = resize(torch.ones(3, *shape), sides)
+    assert resized.shape == (3, shape[0], *sides) and torch.allclose(resized, torch.ones(()))
+
+
+def test_a_smaller_sample_has_the_means_of_what_falls_together() -> None:
+    x = torch.arange(8.0).view(1, 1, 2, 4)
+    assert resize(x, (2, 2)).tolist() == [[[[0.5, 2.5], [4.5, 6.5]]]]
+    assert resize(x, (1, 8)).shape == (1, 1, 1, 8)  # smaller and larger at once

@@ -66,7 +66,7 @@ def test_groups_in_two_given_splits_are_told() -> None:
 @pytest.mark.parametrize(
     ("names", "settings", "expected"),
     [
-        (["x"], DataSettings(split_seed=3), "cut at random by --data.split-seed 3, classes in equal shares"),
+        (["x"], DataSettings(split_seed=3), "cut at random by --data.split-seed 3"),
         (["x"], DataSettings(split="ordered"), "cut in the order of the file, the last samples for the last split"),
         (["x_train", "x_val"], DataSettings(), "as the file has them"),
         (["x_train", "x_test"], DataSettings(split="ordered"), "as the file has them, but val is cut from train in"),

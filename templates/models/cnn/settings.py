@@ -24,13 +24,13 @@ class ModelSettings:
         """The shortest side that the model takes."""
         return 2**self.depth
 
-    def features(self, sample_shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return the shape that enters the first linear layer, by arithmetic; None for samples it does not take.
-
-        It is for `inspect`, which does not wait for torch; a test compares it with what model.py measures.
-        """
+    def outline(self, sample_shape: tuple[int, ...]) -> str | None:
+        """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
         if len(sample_shape) not in (2, 3, 4):
             return None
-        return (self.width * 2 ** (self.depth - 1), *(side // 2**self.depth for side in sample_shape[1:]))
+        features = [self.width * 2 ** (self.depth - 1), *(side // 2**self.depth for side in sample_shape[1:])]
+        if self.in_size not in (None, math.prod(features)):
+            return None
+        return f"in_size {math.prod(features)} = {' x '.join(map(str, features))}, into the first linear layer"
 
 

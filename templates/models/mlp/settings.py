@@ -5,27 +5,23 @@ class ModelSettings:
     width: int = 256
     """Outputs of each hidden layer."""
     depth: int = 2
-    """Hidden layers; 0 is multinomial logistic regression."""
+    """Hidden layers; 0 leaves a linear model."""
     dropout: float = 0.3
     """How much of each hidden layer is left out at random while training; more of it against overfitting."""
     in_size: int | None = None
     """Features that enter the first linear layer. Left out, they are counted from the samples."""
+
+    minimum_size = 1  # the shortest side that the model takes
 
     def __post_init__(self) -> None:
         require(1 <= self.width <= 2**16, "model.width", self.width, f"1 to {2**16}")
         require(0 <= self.depth <= 100, "model.depth", self.depth, "0 to 100")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
-    @property
-    def minimum_size(self) -> int:
-        """The shortest side that the model takes."""
-        return 1
-
-    def features(self, sample_shape: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return the shape that enters the first linear layer: all of the sample, flattened.
-
-        It is for `inspect`, which does not wait for torch; a test compares it with model.py.
-        """
-        return sample_shape
+    def outline(self, sample_shape: tuple[int, ...]) -> str | None:
+        """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
+        if self.in_size not in (None, math.prod(sample_shape)):
+            return None
+        return f"in_size {math.prod(sample_shape)} = {' x '.join(map(str, sample_shape))}, into the first linear layer"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .config import TaskSettings
 from .errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -13,18 +14,21 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Targets:
     """The classes of the training split, by name and number."""
 
-    def __init__(self, class_names: Sequence[str | int]) -> None:
+    dense = False  # a target belongs to a sample, not to each of its positions
+
+    def __init__(self, class_names: Sequence[str | int], counts: Sequence[int]) -> None:
         self.class_names = list(class_names)
+        self.counts = list(counts)  # training samples of each class
 
     @classmethod
-    def learn(cls, y: Array, where: str) -> "Targets":
-        """Learn the classes from the training labels. Raises DataError if there is only one."""
-        classes = np.unique(labels(y, where)).tolist()
+    def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
+        """Learn the classes from the training labels (N,). Raises DataError if there is only one."""
+        classes, counts = np.unique(y, return_counts=True)
         if len(classes) < 2:
-            what = f"all labels are {classes[0]!r}"
+            what = f"all labels are {classes.tolist()[0]!r}"
             fix = "give it samples of two classes or more; --data.split and groups decide which it gets"
             raise DataError(what, where, fix)
-        return cls(classes)
+        return cls(classes.tolist(), counts.tolist())
 
     @property
     def out_size(self) -> int:
@@ -32,8 +36,7 @@ class Targets:
         return len(self.class_names)
 
     def encode(self, y: Array, where: str) -> Array:
-        """Return labels (N,) or (N, 1) as class numbers (N,). Raises DataError for a class that was not trained."""
-        y = labels(y, where)
+        """Return labels (N,) as class numbers (N,). Raises DataError for a class that was not trained."""
         classes = np.array(self.class_names)
         if (y.dtype.kind == "U") != (classes.dtype.kind == "U"):
             what = f"the labels are of type {y.dtype}, and those of the training split {classes.dtype}"
@@ -51,8 +54,9 @@ class Targets:
         return f"{self.out_size} classes: {names}{', ...' if self.out_size > 10 else ''}"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
-        """Return lines that tell how many samples of each class the splits have, given as class numbers (N,)."""
-        counts = {name: np.bincount(y, minlength=self.out_size) for name, y in splits.items()}  # (K,) each
+        """Return lines that tell how many samples of each class the splits have, given as labels (N,)."""
+        encoded = {name: self.encode(y, f"in the {name} split") for name, y in splits.items()}
+        counts = {name: np.bincount(y, minlength=self.out_size) for name, y in encoded.items()}  # (K,) each
         by_size = np.argsort(-counts["train"], kind="stable")  # the largest class first
         shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
         names = {k: repr(self.class_names[k])[:30] for k in shown}
@@ -66,15 +70,15 @@ class Targets:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what predictions need besides the model."""
-        return {"class_names": self.class_names}
+        return {"class_names": self.class_names, "counts": self.counts}
 
 
-def strata(y: Array, where: str) -> Array | None:
+def strata(y: Array) -> Array | None:
     """Return what every split should hold in equal shares: the labels (N,)."""
-    return labels(y, where)
+    return y
 
 
-def labels(y: Array, where: str) -> Array:
+def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     """Return labels (N,) or (N, 1), whole numbers or strings, as (N,). Raises DataError for anything else."""
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
         what = f"the labels have shape {y.shape}"

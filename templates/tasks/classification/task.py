@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .config import TaskSettings
 from .targets import Array, Targets
 
 
@@ -13,9 +14,12 @@ class Task:
 
     figure_of_merit = "accuracy"
 
-    def __init__(self, targets: Targets, *, label_smoothing: float = 0.0) -> None:
+    def __init__(self, targets: Targets, settings: TaskSettings, device: torch.device) -> None:
         self.targets = targets
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = settings.label_smoothing
+        counts = torch.tensor(targets.counts, device=device)  # (K,) training samples of each class
+        balanced = settings.class_weights == "balanced"
+        self.weights = counts.sum() / (len(counts) * counts) if balanced else torch.ones(len(counts), device=device)
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "accuracy": True, "macro_f1": True}
         if targets.out_size > 5:
@@ -24,6 +28,8 @@ class Task:
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean cross entropy of outputs (B, K) for targets (B,) or (B, 1), whatever their number type.
 
+        With balanced weights, each sample weighs N / (K x samples of its class): 1 on average.
+
         Raises ValueError for anything else; most often the arguments are swapped.
         """
         if output.ndim != 2 or len(output) != target.numel():
@@ -31,12 +37,15 @@ class Task:
                 f"loss(output, target) takes outputs (B, {self.targets.out_size}) and B targets, in this order; "
                 f"it was given {tuple(output.shape)} and {tuple(target.shape)}"
             )
-        # reshape, not squeeze: a batch of one stays (1,)
-        return functional.cross_entropy(output.float(), target.reshape(-1).long(), label_smoothing=self.label_smoothing)
+        target = target.reshape(-1).long()  # not squeeze: a batch of one stays (1,)
+        losses = functional.cross_entropy(
+            output.float(), target, label_smoothing=self.label_smoothing, reduction="none"
+        )  # (B,)
+        return (losses * self.weights[target]).mean()
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""
-        return Metrics(self.targets.out_size, device)
+        return Metrics(self.targets.class_names, device)
 
     def predict(self, output: Tensor) -> dict[str, Array]:
         """Return for outputs (N, K) the likeliest class (N,) by its original name, and the probabilities (N, K)."""
@@ -52,7 +61,9 @@ class Task:
 class Metrics:
     """Counts over one pass: every sample weighs the same. They stay on the device, so no batch waits for the host."""
 
-    def __init__(self, classes: int, device: torch.device) -> None:
+    def __init__(self, class_names: list[str | int], device: torch.device) -> None:
+        self.class_names = class_names
+        classes = len(class_names)
         self.hits = torch.zeros(classes, device=device)  # (K,) rightly predicted samples of each class
         self.predicted = torch.zeros(classes, device=device)  # (K,) samples predicted as each class
         self.actual = torch.zeros(classes, device=device)  # (K,) samples of each class
@@ -74,11 +85,18 @@ class Metrics:
     def compute(self) -> dict[str, float]:
         """Return accuracy, macro F1 (over the classes that occur) and, for more than five classes, top-5 accuracy."""
         samples = self.actual.sum()
-        f1 = 2 * self.hits / (self.predicted + self.actual).clamp(min=1)
         numbers = {
             "accuracy": self.hits.sum() / samples,
-            "macro_f1": f1[self.predicted + self.actual > 0].mean(),
+            "macro_f1": self.f1()[self.predicted + self.actual > 0].mean(),
         }
         if len(self.hits) > 5:
             numbers["top_5_accuracy"] = self.top_5_hits / samples
         return {name: number.item() for name, number in numbers.items()}
+
+    def details(self) -> dict[str, float]:
+        """Return the F1 of each class."""
+        return {f"f1/{name}": number for name, number in zip(self.class_names, self.f1().tolist(), strict=True)}
+
+    def f1(self) -> Tensor:
+        """Return the F1 of each class (K,); 0 for one that neither occurs nor is predicted."""
+        return 2 * self.hits / (self.predicted + self.actual).clamp(min=1)

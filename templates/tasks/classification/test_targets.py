@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.errors import DataError
-from {{ cookiecutter.__package }}.targets import Targets, strata
+from {{ cookiecutter.__package }}.targets import Targets, arrange, strata
 
-NAMES = Targets(["a", "b", "c"])
+SETTINGS = TaskSettings()
+NAMES = Targets(["a", "b", "c"], [1, 1, 1])
 
 
 @pytest.mark.parametrize(
@@ -20,9 +22,11 @@ NAMES = Targets(["a", "b", "c"])
     ],
 )
 def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[object]) -> None:
-    learned = Targets.learn(labels, "in train")
-    assert learned.class_names == names and learned.out_size == 3
-    assert learned.encode(labels, "val").tolist() == [1, 0, 0, 2]
+    y = arrange(labels, (4,), "in y")
+    learned = Targets.learn(y, SETTINGS, "in train")
+    assert learned.class_names == names and learned.out_size == 3 and learned.counts == [2, 1, 1]
+    assert learned.encode(y, "val").tolist() == [1, 0, 0, 2]
+    assert strata(y) is y  # every split should have its share of each class
 
 
 @pytest.mark.parametrize(
@@ -37,7 +41,7 @@ def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[obj
 )
 def test_labels_that_are_none_get_one_sentence(labels: np.ndarray, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        Targets.learn(labels, "in train")
+        Targets.learn(arrange(labels, (4,), "in y"), SETTINGS, "in train")
 
 
 def test_a_class_that_was_not_trained_is_refused() -> None:
@@ -54,15 +58,11 @@ def test_numbers_are_not_taken_for_strings() -> None:
     with pytest.raises(
         DataError, match=r"the labels are of type <U2, and those of the training split int64; in the val"
     ):
-        Targets([2, 10]).encode(np.array(["2", "10"]), "in the val split")
-
-
-def test_labels_are_what_splits_should_share() -> None:
-    assert np.array_equal(strata(np.array([[1.0], [2.0]]), "in train"), [1, 2])
+        Targets([2, 10], [1, 1]).encode(np.array(["2", "10"]), "in the val split")
 
 
 def test_the_balance_counts_every_class_of_every_split() -> None:
-    lines = NAMES.balance({"train": np.array([1, 1, 2]), "test": np.array([0, 1])})
+    lines = NAMES.balance({"train": np.array(["b", "b", "c"]), "test": np.array(["a", "b"])})
     assert [line.split() for line in lines] == [
         ["class", "train", "test"], ["'b'", "2", "1"], ["'c'", "1", "0"], ["'a'", "0", "1"],
         ["classes", "without", "a", "sample", "in", "train:", "1"],
@@ -71,11 +71,11 @@ def test_the_balance_counts_every_class_of_every_split() -> None:
 
 
 def test_the_balance_of_many_classes_shows_the_largest_and_the_smallest() -> None:
-    many = Targets(list(range(100)))
+    many = Targets(list(range(100)), [1] * 100)
     lines = many.balance({"train": np.repeat(np.arange(100), np.arange(100) + 1)})
     assert len(lines) == 12 and lines[1].split() == ["99", "100"] and lines[-1].split() == ["0", "1"]
     assert lines[6] == "... 90 classes of sizes between these ..."
 
 
 def test_control_characters_in_labels_do_not_reach_the_terminal() -> None:
-    assert Targets(["a", "b\x1b[31m"]).describe() == "2 classes: 'a', 'b\\x1b[31m'"
+    assert Targets(["a", "b\x1b[31m"], [1, 1]).describe() == "2 classes: 'a', 'b\\x1b[31m'"

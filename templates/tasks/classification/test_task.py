@@ -1,10 +1,13 @@
 """Cross entropy gets what it needs, whatever the labels look like (lesson 2 of the notes)."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.task import Task
 
@@ -13,8 +16,12 @@ OUTPUT = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0], [1.0, 3.0, 0.0]])
 TARGET = torch.tensor([0, 2, 2])
 
 
-def task(**settings: float) -> Task:
-    return Task(Targets(["a", "b", "c"]), **settings)
+def task(**settings: Any) -> Task:
+    return Task(Targets(["a", "b", "c"], [1, 1, 2]), TaskSettings(**settings), CPU)
+
+
+def of_classes(names: list[int]) -> Task:
+    return Task(Targets(names, [1] * len(names)), TaskSettings(), CPU)
 
 
 @pytest.mark.parametrize("target", [TARGET, TARGET[:, None], TARGET.float(), TARGET.int()[:, None]])
@@ -40,6 +47,13 @@ def test_label_smoothing_reaches_the_loss() -> None:
     assert task(label_smoothing=0.5).loss(OUTPUT, TARGET) != task().loss(OUTPUT, TARGET)
 
 
+def test_balanced_weights_make_every_class_count_the_same() -> None:
+    """By hand: of four training samples, two are of class c; so a and b weigh 4/3, and c 2/3."""
+    losses = functional.cross_entropy(OUTPUT, TARGET, reduction="none")
+    expected = (losses * torch.tensor([4 / 3, 2 / 3, 2 / 3])).mean()
+    assert torch.allclose(task(class_weights="balanced").loss(OUTPUT, TARGET), expected)
+
+
 def test_metrics_weigh_every_sample_the_same() -> None:
     metrics = task().metrics(CPU)
     metrics.update(OUTPUT[:2], TARGET[:2])
@@ -49,13 +63,14 @@ def test_metrics_weigh_every_sample_the_same() -> None:
     # by hand: F1 is 1 for class 0, 0 for class 1 (predicted once, wrongly), 2/3 for class 2
     assert scores["macro_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
     assert set(scores) == set(task().maximize) - {"loss"} == {"accuracy", "macro_f1"}
+    assert metrics.details() == {"f1/a": 1.0, "f1/b": 0.0, "f1/c": pytest.approx(2 / 3)}
 
 
 def test_top_5_counts_the_five_best_of_many_classes() -> None:
-    metrics = Task(Targets(list(range(8)))).metrics(CPU)
+    metrics = of_classes(list(range(8))).metrics(CPU)
     metrics.update(torch.arange(8.0).repeat(2, 1), torch.tensor([3, 2]))
     assert metrics.compute()["top_5_accuracy"] == 0.5
-    assert set(metrics.compute()) == set(Task(Targets(list(range(8)))).maximize) - {"loss"}
+    assert set(metrics.compute()) == set(of_classes(list(range(8))).maximize) - {"loss"}
 
 
 def test_predictions_have_the_original_names() -> None:
@@ -64,4 +79,4 @@ def test_predictions_have_the_original_names() -> None:
     assert predicted["probability"].dtype == np.float32 and predicted["probability"].shape == (3, 3)
     assert np.allclose(predicted["probability"], OUTPUT.softmax(1).numpy(), atol=0.01)
     assert task().column_names() == {"probability": ["a", "b", "c"]}
-    assert Task(Targets([3, 7, 9])).predict(OUTPUT)["prediction"].tolist() == [3, 9, 7]
+    assert of_classes([3, 7, 9]).predict(OUTPUT)["prediction"].tolist() == [3, 9, 7]

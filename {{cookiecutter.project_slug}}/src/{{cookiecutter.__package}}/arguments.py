@@ -3,14 +3,15 @@
 import contextlib
 import io
 import itertools
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from .config import DataSettings, ModelSettings, Settings
-from .errors import ConfigError
+from .config import DataSettings, ModelSettings, Settings, TaskSettings
+from .errors import ConfigError, require
 from .settings_file import read_flags
 
 PROGRAM = "{{ cookiecutter.project_slug }}"
@@ -43,6 +44,7 @@ class Inspect(Common):
 
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +88,28 @@ class Predict(Use):
     """Where to: a .csv, .npz or .npy file that is not there yet."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImportImages(Common):
+    """Turn a folder that holds a folder of pictures for each class into one .npz to train on."""
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """Where the folders are; their names become the classes."""
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT.npz")]
+    """Where to: an .npz file that is not there yet."""
+    resize: str = "none"
+    """Give all pictures the same size: 64 makes both sides so long, 48x64 these (height x width)."""
+
+    def __post_init__(self) -> None:
+        fits = re.fullmatch(r"none|[1-9]\d{,4}(x[1-9]\d{,4})?", self.resize)
+        require(fits is not None, "resize", self.resize, "none, 64 (both sides), or height x width such as 48x64")
+
+
 Command = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[ImportImages, tyro.conf.subcommand("import-images")]
 )
 
 

@@ -5,9 +5,9 @@ import numpy as np
 from .array_file import Array, ArrayFile, check_memory
 from .checks import check, check_precision
 from .config import DataSettings
-from .errors import DataError
+from .errors import ConfigError, DataError
 from .splits import Split, cut
-from .targets import strata
+from .targets import arrange, strata
 
 
 def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
@@ -16,8 +16,7 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     if not given:
         whole = load(file, settings, groups=settings.groups)
         check_precision(whole.x, f"in {settings.x!r} of {file.path}")
-        classes = strata(whole.y, f"in {settings.y!r} of {file.path}")
-        return cut(whole, ["train", "val", "test"], settings, classes)
+        return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
     names = [name for name in (settings.x, settings.y, settings.groups) if name in file.members]
     if names:
         what = f"beside {settings.x}_{given[-1]} it is unclear which split {' and '.join(names)} belongs to"
@@ -30,8 +29,7 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     if len(set(shapes.values())) > 1:
         raise DataError(f"the samples differ in shape: {shapes}", f"in {settings.path}", "give them one shape")
     if "val" not in splits:
-        classes = strata(splits["train"].y, f"in {settings.y + '_train'!r} of {file.path}")
-        splits |= cut(splits["train"], ["train", "val"], settings, classes)
+        splits |= cut(splits["train"], ["train", "val"], settings, strata(splits["train"].y))
     return {name: splits[name] for name in ("train", "val", "test") if name in splits}
 
 
@@ -48,6 +46,7 @@ def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str 
     y = check(find(file, settings.y + suffix, suffix, "--data.y"), where)
     if len(x) != len(y):
         raise DataError(f"{len(x)} samples but {len(y)} targets", where, "give one target per sample")
+    y = arrange(y, x.shape[1:], where)
     if not groups or (groups == "groups" and groups + suffix not in file.members):  # nobody has asked for them
         return Split(x, y)
     where = f"in {groups + suffix!r} of {file.path}"
@@ -96,6 +95,16 @@ def channels_first(x: Array, channels: str, where: str) -> Array:
     return x if channels == "auto" and short == [1] else np.moveaxis(x, -1, 1)
 
 
-def enlarge(sample_shape: tuple[int, ...], minimum_size: int) -> tuple[int, ...]:
-    """Return the shape that samples (C, ...) are resized to, so that no side is below the least that a model takes."""
-    return (*sample_shape[:1], *(max(side, minimum_size) for side in sample_shape[1:]))
+def input_shape(sample_shape: tuple[int, ...], resize: str, minimum_size: int) -> tuple[int, ...]:
+    """Return the shape in which the model gets samples (C, ...): as --data.resize says, no side below its minimum.
+
+    Raises ConfigError if `resize` has another number of sides than the samples.
+    """
+    sides = sample_shape[1:]
+    if resize != "none":
+        wanted = tuple(int(side) for side in resize.split("x"))
+        if not sides or len(wanted) not in (1, len(sides)):
+            what = f"--data.resize is {resize}, and samples of shape {sample_shape} have {len(sides)} sides"
+            raise ConfigError(what, "in the settings", "give one number for all sides, or one for each")
+        sides = wanted if len(wanted) == len(sides) else wanted * len(sides)
+    return (*sample_shape[:1], *(max(side, minimum_size) for side in sides))

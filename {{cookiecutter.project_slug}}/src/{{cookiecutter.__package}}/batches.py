@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from .augment import Augmentation
 from .data import BatchDataset, Normalisation
-
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are resized
+from .device import generator
 
 
 def permutation(count: int, *, seed: int | None, epoch: int) -> Tensor:
@@ -20,16 +18,14 @@ def permutation(count: int, *, seed: int | None, epoch: int) -> Tensor:
     """
     if seed is None:
         return torch.arange(count)
-    (mixed,) = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(mixed) % 2**63)
-    return torch.randperm(count, generator=generator)
+    return torch.randperm(count, generator=generator(seed, epoch))
 
 
 class Batches:
-    """Batches of samples, gathered on the device where the dataset lies, normalised and resized there.
+    """Batches of samples, gathered on the device where the dataset lies, normalised and augmented there.
 
     With a `seed` every epoch has an order of its own; without one, the samples come as they lie. The last batch may be
-    smaller; none is dropped. Samples whose `sides` are others than these are resized.
+    smaller; none is dropped.
     """
 
     def __init__(
@@ -39,7 +35,7 @@ class Batches:
         batch_size: int,
         device: torch.device,
         normalisation: Normalisation | None = None,
-        sides: tuple[int, ...] = (),
+        augmentation: Augmentation | None = None,
         seed: int | None = None,
     ) -> None:
         self.dataset = dataset
@@ -47,7 +43,7 @@ class Batches:
         self.batch_size = batch_size
         self.device = device
         self.normalisation = normalisation.to(device) if normalisation else None
-        self.sides = sides
+        self.augmentation = augmentation
         self.seed = seed
         # Whether whole batches come from the dataset. Otherwise, a DataLoader collects samples.
         self.whole = isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
@@ -66,11 +62,11 @@ class Batches:
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
         order = permutation(self.count, seed=self.seed, epoch=epoch).to(self.device if self.whole else "cpu")
-        for x, y in self.fetch(order.split(self.batch_size)[start:]):
+        for batch, (x, y) in enumerate(self.fetch(order.split(self.batch_size)[start:]), start):
             if self.normalisation:
                 x = self.normalisation.apply(x)
-            if self.sides and x.shape[2:] != self.sides:
-                x = functional.interpolate(x, self.sides, mode=MODES[len(self.sides)])
+            if self.augmentation:
+                x, y = self.augmentation(x, y, epoch=epoch, batch=batch)
             yield x, y
 
     def fetch(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from .arguments import PROGRAM, Command, Evaluate, Inspect, Predict, Train, flags_of, parse
+from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, flags_of, parse
 from .config import Settings
 from .errors import ConfigError, ExperimentError, StorageError, exit_code, printable
 from .run import config_of, find_run, is_done
@@ -29,7 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif isinstance(command, Inspect):
             from .commands import inspect
 
-            inspect.run(command.data, command.model, program=PROGRAM, flags=arguments[1:])
+            inspect.run(command.data, command.model, command.task, program=PROGRAM, flags=arguments[1:])
+        elif isinstance(command, ImportImages):
+            from .commands import import_images
+
+            import_images.run(command.folder, command.out, resize=command.resize)
         else:
             use(command)
         return 0

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .errors import ConfigError
+from .errors import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
     """Which arrays to learn from, and how to split them where the file does not."""
 
-    path: Path = Path("data/digits.npz")
+    path: Path = Path("data/{{ cookiecutter.__data }}.npz")
     """An .npz file, or a folder of .npy files. It holds x and y, or x_train, y_train, x_val, y_val, x_test, y_test."""
     x: str = "x"
     """The name of the samples (`features` also finds features_train)."""
@@ -24,6 +24,10 @@ class DataSettings:
     """The name of the targets."""
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
+    resize: str = "none"
+    """Resize samples on the device: 64 makes every side so long, 48x64 these; scores and predictions keep the size."""
+    normalise: bool = True
+    """Give each channel mean 0 and standard deviation 1, as they are in the training split."""
     groups: str = "groups"
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
@@ -33,6 +37,24 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         require(self.split_seed >= 0, "data.split_seed", self.split_seed, "0 or more")
+        fits = re.fullmatch(r"none|[1-9]\d{,4}(x[1-9]\d{,4})*", self.resize)
+        require(fits is not None, "data.resize", self.resize, "none, 64 (every side), or sides such as 48x64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """How training samples are varied at random. All off: only you know what leaves their meaning as it is."""
+
+    flip: Literal["none", "horizontal", "all"] = "none"
+    """Mirror every other sample along its last axis (`horizontal`), or along each of its axes (`all`)."""
+    shift: int = 0
+    """Crop samples that are moved by up to so many positions along each axis; edges are continued by their mirror."""
+    noise: float = 0.0
+    """Add Gaussian noise of this standard deviation; that of the samples is 1, once they are normalised."""
+
+    def __post_init__(self) -> None:
+        require(self.shift >= 0, "augment.shift", self.shift, "0 or more")
+        require(0 <= self.noise < math.inf, "augment.noise", self.noise, "0 or more, and finite")
 
 
 #: include "models/" ~ cookiecutter.model ~ "/settings.py"
@@ -72,6 +94,7 @@ class Settings:
     deterministic: bool = False
     """Make CUDA bit-reproducible too, for some speed. CPU training always is."""
     data: DataSettings = field(default_factory=DataSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
 
@@ -84,9 +107,3 @@ class Settings:
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
         require(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name) is not None, "name", self.name, rule)
-
-
-def require(holds: bool, name: str, value: object, rule: str) -> None:
-    """Raise ConfigError unless a rule holds for a setting."""
-    if not holds:
-        raise ConfigError(f"--{name.replace('_', '-')} is {value}", "in the settings", f"it must be {rule}")

@@ -47,6 +47,12 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = False
 
 
+def generator(*seeds: int, device: str | torch.device = "cpu") -> torch.Generator:
+    """Return a generator that draws the same numbers whenever it is made of the same seeds, wherever that is."""
+    (mixed,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(mixed) % 2**63)
+
+
 def channels_last(model: nn.Module) -> nn.Module:
     """Put the weights of convolutions over images and volumes into the layout that is fastest, on CPU and GPU alike."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}

@@ -53,6 +53,12 @@ class Interrupted(ExperimentError):
         self.exit_code = 128 + signal_number
 
 
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise ConfigError unless a rule holds for a setting."""
+    if not holds:
+        raise ConfigError(f"--{name.replace('_', '-')} is {value}", "in the settings", f"it must be {rule}")
+
+
 def printable(text: str) -> str:
     """Escape control characters, which names from files and from users may hold: they must not reach the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

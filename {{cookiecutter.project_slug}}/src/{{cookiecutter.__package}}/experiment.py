@@ -1,27 +1,28 @@
 """Puts an experiment together: settings -> data -> task -> model -> trainer. The only file that knows them all."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from .array_file import ArrayFile, check_memory
-from .arrays import enlarge, load_splits
+from .array_file import check_memory
+from .arrays import input_shape
+from .augment import Augmentation
 from .batches import Batches
 from .checkpoint import load_best, load_weights, load_what_fits
 from .config import Settings
-from .data import Normalisation, build_dataset
+from .datasets import Datasets
 from .device import channels_last, choose_device, choose_precision, seed_everything
 from .early_stopping import EarlyStopping
-from .errors import ConfigError, RefusedError
+from .errors import ConfigError
 from .logbook import Logbook
 from .model import build_model
 from .optimizer import build_optimizer, build_schedule
 from .run import Run
-from .settings_file import to_yaml
+from .settings_file import flatten, to_yaml
 from .signals import StopRequest
 from .step import Step
-from .targets import Targets
 from .task import Task
 from .trainer import Trainer
 
@@ -46,29 +47,13 @@ class Experiment:
         # Whether the same run on the same machine gives the same bits.
         self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)
 
-        file = ArrayFile(settings.data.path)
-        self.data_sha256 = file.sha256(settings.data.x, settings.data.y, settings.data.groups)
-        if checkpoint and checkpoint["data_sha256"] != self.data_sha256:
-            fix = "put the old data back, or start a new run"
-            raise RefusedError("the data has changed since the run began", str(settings.data.path), fix)
-        arrays = load_splits(file, settings.data)
-        self.targets = Targets.learn(arrays["train"].y, f"in the training split of {file.path}")
-        self.task = Task(self.targets, **asdict(settings.task))
-        limit = settings.batch_size if one_batch else None
-        self.sizes = {name: len(split.x[:limit]) for name, split in arrays.items()}
-        encoded = {
-            name: self.targets.encode(split.y, f"in the {name} split of {file.path}") for name, split in arrays.items()
-        }
-        self.splits = {name: build_dataset(split.x[:limit], encoded[name][:limit]) for name, split in arrays.items()}
-        train = self.splits["train"]
-        self.sample_shape = tuple(train[0][0].shape)
-        self.input_shape = enlarge(self.sample_shape, settings.model.minimum_size)
-        if checkpoint:
-            self.normalisation = Normalisation(**checkpoint["normalisation"])
-        else:
-            batches = Batches(train, batch_size=1024, device=torch.device("cpu"))
-            self.normalisation = Normalisation.measure(x for x, _ in batches.epoch())
-        train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
+        self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
+        self.targets = self.data.targets
+        self.task = Task(self.targets, settings.task, self.device)
+        sample_shape = self.data.sample_shape
+        self.input_shape = input_shape(sample_shape, settings.data.resize, settings.model.minimum_size)
+        dense, sides = self.targets.dense, sample_shape[1:]
+        self.augmentation = Augmentation(settings.augment, sides=sides, dense=dense, seed=settings.seed)
 
         with torch.device("meta"):  # shapes only
             weights = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model)).parameters()
@@ -99,15 +84,29 @@ class Experiment:
             anew = {name for name, weight in wider.state_dict().items() if weight.shape != own[name].shape}
         return load_what_fits(self.model, other["model"], but=anew)
 
+    def describe(self) -> Iterator[str]:
+        """Tell what is going to be trained, line by line."""
+        settings, shape, used = self.settings, self.data.sample_shape, self.input_shape
+        sizes = ", ".join(f"{size:,} {name}" for name, size in self.data.sizes.items())
+        least = ", the least that the model takes" if settings.data.resize == "none" else ""
+        resized = f", resized to {used}{least}" if used != shape else ""
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
+        yield f"task    {self.targets.describe()}"
+        yield f"model   {type(self.model).__name__} with {parameters:,} parameters"
+        yield f"device  {self.device_name}, {str(self.precision)[6:]}, {torch.get_num_threads()} threads"
+        if settings.init_from and not self.checkpoint:
+            yield f"init    {settings.init_from}; weights that start anew: {', '.join(self.not_loaded) or 'none'}"
+
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
         training = split == "train"
         return Batches(
-            self.splits[split],
+            self.data.splits[split],
             batch_size=self.settings.batch_size * (1 if training else 4),
             device=self.device,
-            normalisation=self.normalisation,
-            sides=self.input_shape[1:],
+            normalisation=self.data.normalisation,
+            augmentation=self.augmentation if training else None,
             seed=self.settings.seed if training else None,
         )
 
@@ -118,8 +117,10 @@ class Experiment:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
         model = channels_last(self.model.to(self.device))
         optimizer = build_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay)
+        sides = self.input_shape[1:]
+        step = Step(model, self.task, optimizer, device=self.device, precision=self.precision, sides=sides)
         trainer = Trainer(
-            step=Step(model, self.task, optimizer, device=self.device, precision=self.precision),
+            step=step,
             schedule=build_schedule(lr=settings.lr, epochs=settings.epochs),
             train_batches=self.batches("train"),
             val_batches=self.batches("val"),
@@ -133,6 +134,8 @@ class Experiment:
         )
         if checkpoint:
             trainer.load_state_dict(checkpoint)
+        else:
+            trainer.logbook.hyperparameters(flatten(asdict(settings)), self.task.maximize)
         return trainer
 
     def context(self) -> dict[str, Any]:
@@ -140,8 +143,8 @@ class Experiment:
         return {
             "settings": to_yaml(self.settings),
             "targets": self.targets.state_dict(),
-            "sample_shape": list(self.sample_shape),
-            "normalisation": {"mean": self.normalisation.mean, "std": self.normalisation.std},
-            "data_sha256": self.data_sha256,
+            "sample_shape": list(self.data.sample_shape),
+            "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,
+            "data_sha256": self.data.sha256,
             "threads": torch.get_num_threads(),
         }

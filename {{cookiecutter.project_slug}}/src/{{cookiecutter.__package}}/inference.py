@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .array_file import Array
-from .arrays import enlarge
+from .arrays import input_shape
 from .batches import Batches
 from .checkpoint import load_best, load_weights
 from .config import Settings
@@ -21,7 +22,10 @@ from .model import build_model
 from .progress import progress
 from .step import forward
 from .targets import Targets
-from .task import Task
+from .task import Metrics, Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Trained:
@@ -36,19 +40,20 @@ class Trained:
         self.epoch = checkpoint["progress"]["epoch"]
         self.data_sha256 = checkpoint["data_sha256"]
         self.sample_shape = tuple(checkpoint["sample_shape"])
-        self.normalisation = Normalisation(**checkpoint["normalisation"])
+        normalisation = checkpoint["normalisation"]
+        self.normalisation = Normalisation(**normalisation) if normalisation else None
         self.device = choose_device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
         self.targets = Targets(**checkpoint["targets"])
-        self.task = Task(self.targets, **asdict(settings.task))
-        self.input_shape = enlarge(self.sample_shape, settings.model.minimum_size)
+        self.task = Task(self.targets, settings.task, self.device)
+        self.input_shape = input_shape(self.sample_shape, settings.data.resize, settings.model.minimum_size)
         model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         load_weights(model, checkpoint["model"])
         self.model = channels_last(model.to(self.device)).eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's outputs for one batch."""
-        return forward(self.model, x, precision=self.precision)
+        return forward(self.model, x, precision=self.precision, sides=self.input_shape[1:])
 
     def check(self, dataset: Dataset[tuple[Tensor, Tensor]], path: Path) -> None:
         """Raise DataError if the samples, of this file, have another shape than those of the training."""
@@ -65,7 +70,6 @@ class Trained:
             batch_size=4 * self.settings.batch_size,
             device=self.device,
             normalisation=self.normalisation,
-            sides=self.input_shape[1:],
         )
 
     def score(
@@ -73,28 +77,46 @@ class Trained:
     ) -> dict[str, float]:
         """Return best_epoch, samples, loss and metrics."""
         batches = self.batches(dataset)
-        scores = score(self.forward, self.task, batches, after_batch)
-        return {"best_epoch": self.epoch, "samples": batches.count, **scores}
+        metrics = self.task.metrics(self.device)
+        scores = score(self.forward, self.task, metrics, batches, after_batch)
+        return {"best_epoch": self.epoch, "samples": batches.count, **scores, **metrics.details()}
+
+    @torch.inference_mode()
+    def figures(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> "dict[str, Figure]":
+        """Return what a person should look at, by name."""
+        from .figures import SAMPLES, draw  # which import matplotlib: half a second
+
+        outputs, targets, seen = [], [], 0
+        for x, y in self.batches(dataset).epoch():
+            outputs.append(self.forward(x)[:SAMPLES].float().cpu())
+            targets.append(y[:SAMPLES].cpu())
+            seen += len(x)
+            if SAMPLES and seen >= SAMPLES:
+                break
+        return draw(dataset, torch.cat(outputs)[:SAMPLES], torch.cat(targets)[:SAMPLES], self.task)
 
     @torch.inference_mode()
     def predict(self, x: Array, path: Path) -> dict[str, Array]:
         """Return what the task predicts for samples (N, C, ...) of a file, in their order."""
-        outputs = []
+        parts = []
         dataset = build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets
         self.check(dataset, path)
         with progress(len(x), "predicting", unit=" samples") as bar:
             for batch, _ in self.batches(dataset).epoch():
-                outputs.append(self.forward(batch).float().cpu())
+                parts.append(self.task.predict(self.forward(batch)))
                 bar.update(len(batch))
-        return self.task.predict(torch.cat(outputs))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @torch.inference_mode()
 def score(
-    forward: Callable[[Tensor], Tensor], task: Task, batches: Batches, after_batch: Callable[[], None]
+    forward: Callable[[Tensor], Tensor],
+    task: Task,
+    metrics: Metrics,
+    batches: Batches,
+    after_batch: Callable[[], None],
 ) -> dict[str, float]:
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
-    metrics = task.metrics(batches.device)
     total = torch.zeros((), device=batches.device)
     for x, y in batches.epoch():
         output = forward(x)

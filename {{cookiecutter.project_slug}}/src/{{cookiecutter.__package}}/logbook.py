@@ -3,15 +3,21 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from colorama import Fore, Style, just_fix_windows_console
+from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
 from .errors import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Logbook:
@@ -25,7 +31,7 @@ class Logbook:
         cut_back(folder / "metrics.jsonl", step)
         self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
         self.log = (folder / "train.log").open("a", encoding="utf-8")
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
     def write(self, text: str, *, colour: str = "") -> None:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
@@ -48,6 +54,24 @@ class Logbook:
             if name not in ("epoch", "step", "seconds"):
                 self.writer.add_scalar(tag(name), number, global_step=int(numbers["step"]))
         self.flush()
+
+    def hyperparameters(self, settings: Iterable[tuple[str, Any]], metrics: Iterable[str]) -> None:
+        """Fill TensorBoard's tab of hyperparameters, with metrics of the validation; once, at the start of a run."""
+        plain = {name: value if isinstance(value, bool | int | float) else str(value) for name, value in settings}
+        # Not add_hparams: it would make another run folder.
+        for summary in hparams(plain, {tag(f"val_{name}"): 0.0 for name in metrics}):
+            self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+
+    def figures(self, figures: "Mapping[str, Figure]", *, step: int) -> None:
+        """Show figures in TensorBoard."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes half a second, at the end of a run
+
+        for name, figure in figures.items():
+            canvas = FigureCanvasAgg(figure)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # names may have letters that no font of this machine has
+                canvas.draw()
+            self.writer.add_image(name, np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
 
     def progress(self, *, total: int, done: int) -> "tqdm[Any]":
         """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""

@@ -4,8 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .task import Task
+
+MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are enlarged
 
 
 class Step:
@@ -19,12 +22,14 @@ class Step:
         *,
         device: torch.device,
         precision: torch.dtype = torch.float32,
+        sides: tuple[int, ...] = (),
     ) -> None:
         self.model = model
         self.task = task
         self.optimizer = optimizer
         self.device = device
         self.precision = precision
+        self.sides = sides  # to which samples are resized
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
@@ -38,7 +43,7 @@ class Step:
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's outputs for one batch."""
-        return forward(self.model, x, precision=self.precision)
+        return forward(self.model, x, precision=self.precision, sides=self.sides)
 
     def set_learning_rate(self, lr: float) -> None:
         """Take the next steps with this learning rate."""
@@ -61,7 +66,22 @@ class Step:
             self.scaler.load_state_dict(state["scaler"])
 
 
-def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype) -> Tensor:
-    """Return the model's outputs for one batch, computed in this precision."""
+def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple[int, ...]) -> Tensor:
+    """Return the model's outputs for one batch (B, C, ...), computed in this precision.
+
+    The model gets samples with these sides. Outputs at each position have those of the samples as they came.
+    """
+    original = x.shape[2:]
     with torch.autocast(x.device.type, dtype=precision, enabled=precision != torch.float32):
-        return model(x)
+        output = model(resize(x, sides))
+    return resize(output, original) if output.ndim > 2 else output
+
+
+def resize(x: Tensor, sides: tuple[int, ...]) -> Tensor:
+    """Return samples (B, C, ...) with these sides: means of what falls together, and what lies between neighbours."""
+    if x.shape[2:] == sides:
+        return x
+    smaller = tuple(map(min, x.shape[2:], sides))
+    if smaller != x.shape[2:]:
+        x = functional.interpolate(x, smaller, mode="area")
+    return functional.interpolate(x, sides, mode=MODES[len(sides)])

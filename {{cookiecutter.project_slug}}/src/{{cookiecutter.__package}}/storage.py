@@ -1,11 +1,12 @@
 """Files that are either whole or not there, whenever the process dies."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from .errors import StorageError
+from .errors import ConfigError, StorageError
 
 
 def write_atomically(path: Path, data: bytes | memoryview, verify: Callable[[Path], None] | None = None) -> None:
@@ -31,6 +32,28 @@ def write_atomically(path: Path, data: bytes | memoryview, verify: Callable[[Pat
             str(path),
             "make room or choose another place, then run it again (a training with --resume)",
         ) from error
+
+
+def check_new(path: Path, endings: Sequence[str]) -> None:
+    """Raise ConfigError unless `path` could be a new file with one of these endings."""
+    if path.suffix not in endings:
+        raise ConfigError(f"the file must end in {' or '.join(endings)}", f"in {path}", "the ending chooses the format")
+    if path.exists():
+        raise ConfigError("there is such a file already", f"at {path}", "choose another: nothing is overwritten")
+    if not path.parent.is_dir():
+        raise ConfigError("there is no such folder", f"{path.parent}, seen from {Path.cwd()}", "make it first")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is not there yet; if it cannot be written to its end, nothing is left. Raises OSError."""
+    with path.open("xb") as file:
+        try:
+            yield file
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
 
 
 def sync_folder(folder: Path) -> None:

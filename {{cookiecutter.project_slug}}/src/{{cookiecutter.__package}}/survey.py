@@ -11,6 +11,7 @@ from .checks import chunks
 from .config import DataSettings
 from .errors import DataError
 from .splits import Split
+from .targets import strata
 
 
 def summary(file: ArrayFile, name: str) -> str:
@@ -38,9 +39,10 @@ def summary(file: ArrayFile, name: str) -> str:
 
 def origin(file: ArrayFile, settings: DataSettings, splits: dict[str, Split]) -> str:
     """Return where the splits come from, in a few words."""
-    how = f"at random by --data.split-seed {settings.split_seed}, classes in equal shares"
+    shares = ", classes in equal shares" if strata(splits["train"].y) is not None else ""
+    how = f"at random by --data.split-seed {settings.split_seed}{shares}"
     if splits["train"].groups is not None:
-        how = f"{how} as far as the groups of {settings.groups!r} stay together"
+        how = f"{how}, as far as the groups of {settings.groups!r} stay together"
     if settings.split == "ordered":
         how = "in the order of the file, the last samples for the last split"
     given = given_splits(file, settings)

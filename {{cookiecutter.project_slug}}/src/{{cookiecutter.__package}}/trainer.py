@@ -117,7 +117,8 @@ class Trainer:
     def validate(self, batches: Batches) -> dict[str, float]:
         """Return loss and metrics over all batches of a split, each sample weighing the same."""
         self.step.model.eval()
-        return score(self.step.forward, self.step.task, batches, self.leave_if_asked)
+        metrics = self.step.task.metrics(self.step.device)
+        return score(self.step.forward, self.step.task, metrics, batches, self.leave_if_asked)
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from math import prod
 
 from ..array_file import ArrayFile
-from ..arrays import enlarge, load_splits
-from ..config import DataSettings, ModelSettings
+from ..arrays import input_shape, load_splits
+from ..config import DataSettings, ModelSettings, TaskSettings
 from ..errors import printable
 from ..survey import constant_features, origin, shared, summary
 from ..targets import Targets
@@ -18,7 +18,7 @@ AXES = {
 LARGE = 2**30  # bytes
 
 
-def run(settings: DataSettings, model: ModelSettings, *, program: str, flags: list[str]) -> None:
+def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, program: str, flags: list[str]) -> None:
     """Print what there is, then what training would do with it. Raises what training would raise.
 
     It sees what the files hold; what somebody has changed in data.py or model.py, only training sees.
@@ -32,8 +32,9 @@ def run(settings: DataSettings, model: ModelSettings, *, program: str, flags: li
         show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half of the memory")
 
     splits = load_splits(file, settings)
-    targets = Targets.learn(splits["train"].y, f"in the training split of {file.path}")
-    encoded = {name: targets.encode(split.y, f"in the {name} split of {file.path}") for name, split in splits.items()}
+    targets = Targets.learn(splits["train"].y, task, f"in the training split of {file.path}")
+    for name, split in splits.items():
+        targets.encode(split.y, f"in the {name} split of {file.path}")
     shape = splits["train"].x.shape[1:]
     saved = file.header(settings.x if settings.x in file.members else f"{settings.x}_train").shape[1:]
     axes = AXES.get(len(shape), tuple(f"axis {axis}" for axis in range(1, len(shape) + 1)))
@@ -44,23 +45,23 @@ def run(settings: DataSettings, model: ModelSettings, *, program: str, flags: li
     show(f"  targets   {targets.describe()}")
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
     show(f"  splits    {sizes}; {origin(file, settings, splits)}")
-    for line in targets.balance(encoded):
+    for line in targets.balance({name: split.y for name, split in splits.items()}):
         show(f"            {line}")
     for line in shared(splits):
         show(f"  shared    {line}")
     first = f"; the first is {list(constant[0])}" if constant else ""
     show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
 
-    input_shape = enlarge(shape, model.minimum_size)
-    if input_shape != shape:
-        show(f"  resize    samples become {input_shape}, the least that the model takes")
-    features = model.features(input_shape)
-    if features is None or model.in_size not in (None, prod(features)):
+    used = input_shape(shape, settings.resize, model.minimum_size)
+    if used != shape:
+        least = ", the least that the model takes" if settings.resize == "none" else ""
+        show(f"  resize    samples become {used}{least}")
+    outline = model.outline(used)
+    if outline is None:
         from ..model import build_model  # which takes a second, and has the sentence for it
 
-        build_model(input_shape, targets.out_size, **asdict(model))
-    else:
-        show(f"  in_size   {prod(features)} = {' x '.join(map(str, features))}, into the first linear layer")
+        build_model(used, targets.out_size, **asdict(model))
+    show(f"  model     {outline}")
     show(f"train it: {shlex.join([program, 'train', *flags])}")
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +11,18 @@ from ..arrays import load_samples
 from ..config import DataSettings, Settings
 from ..errors import ConfigError, printable
 from ..inference import Trained
+from ..storage import check_new, new_file
 
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> None:
     """Write the predictions as .npy, .npz or .csv. Raises ConfigError, DataError, RefusedError, OSError."""
     writers = {".npy": to_npy, ".npz": to_npz, ".csv": to_csv}
-    if out.suffix not in writers:
-        raise ConfigError("--out must end in .npy, .npz or .csv", f"in {out}", "the ending chooses the format")
-    if out.exists():
-        raise ConfigError("there is such a file already", f"at {out}", "choose another --out: nothing is overwritten")
-    if not out.parent.is_dir():
-        raise ConfigError("there is no such folder", f"{out.parent}, seen from {Path.cwd()}", "make it, for --out")
+    check_new(out, list(writers))
     trained = Trained(folder, settings)
     predictions = trained.predict(load_samples(ArrayFile(data.path), data), data.path)
     content = writers[out.suffix](predictions, trained.task.column_names())
-    with out.open("xb") as file:  # it fails if there is such a file by now
-        try:
-            file.write(content)
-        except OSError:
-            with suppress(OSError):
-                out.unlink()
-            raise
+    with new_file(out) as file:
+        file.write(content)
     print(f"{len(predictions['prediction']):,} predictions of epoch {trained.epoch} are in {printable(str(out))}")
 
 
@@ -56,6 +46,9 @@ def to_npy(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
 
 def to_csv(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
     """Return a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
+    if any(array.ndim > 2 for array in predictions.values()):
+        what = "predictions at each position do not fit into the rows of a table"
+        raise ConfigError(what, "in the .csv of --out", "choose a file that ends in .npy or .npz")
     table: dict[str, Array] = {}
     for key, array in predictions.items():
         columns = {key: array} if array.ndim == 1 else dict(zip(names[key], array.T, strict=True))

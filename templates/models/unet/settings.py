@@ -1,0 +1,28 @@
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """A U-Net: an output at each position of the sample."""
+
+    width: int = 16
+    """Channels of the first level; each further level has twice as many. The paper has 64."""
+    depth: int = 3
+    """Halvings on the way down. The paper has 4."""
+
+    def __post_init__(self) -> None:
+        for name, most in (("width", 2**12), ("depth", 8)):
+            require(1 <= getattr(self, name) <= most, f"model.{name}", getattr(self, name), f"1 to {most}")
+
+    @property
+    def minimum_size(self) -> int:
+        """The shortest side that the model takes: the lowest level has two positions, which its norm needs."""
+        return 2**self.depth + 1
+
+    def outline(self, sample_shape: tuple[int, ...]) -> str | None:
+        """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
+        if len(sample_shape) not in (2, 3, 4):
+            return None
+        lowest = " x ".join(str(-(-side // 2**self.depth)) for side in sample_shape[1:])
+        return (
+            f"{self.depth} halvings, down to {lowest} positions and {self.width * 2**self.depth} channels, and up again"
+        )
+
+

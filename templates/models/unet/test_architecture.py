@@ -1,0 +1,50 @@
+"""The network gives an output at each position, for samples of one, two and three sides."""
+
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.config import ModelSettings
+from {{ cookiecutter.__package }}.model import build_model
+
+DEFAULTS = ModelSettings()
+TAKEN = [(2, 16), (3, 33), (1, 9, 9), (3, 28, 28), (1, 9, 13), (2, 9, 10, 12)]
+REFUSED = [(13,), (1, 9, 9, 9, 9)]
+TOO_LARGE = ["--model.width=4096", "--model.depth=8"]  # flags, for a test of train
+DENSE = True
+
+
+def build(shape: tuple[int, ...], settings: ModelSettings = DEFAULTS) -> torch.nn.Module:
+    return build_model(shape, 7, **asdict(settings))
+
+
+def parameters(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_the_published_network_has_the_published_widths() -> None:
+    with torch.device("meta"):
+        model = build((1, 572, 572), ModelSettings(width=64, depth=4))
+    assert [level[0].out_channels for level in model.down] == [64, 128, 256, 512, 1024]
+    assert [up.in_channels for up in model.up] == [1024, 512, 256, 128]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_an_output_sees_its_surroundings_and_nothing_far_away(depth: int) -> None:
+    model = build((1, 96), replace(DEFAULTS, depth=depth, width=4)).eval()
+    x = torch.zeros(1, 1, 96)
+    before = model(x)
+    x[..., 48] = 1
+    changed = (model(x) != before).any(dim=1).flatten().nonzero().flatten()
+    reach = 2 + 4 * sum(2**level for level in range(1, depth + 1)) + 2 + 2**depth
+    assert 48 in changed and changed.min() > 48 - 2 * reach and changed.max() < 48 + 2 * reach
+
+
+@pytest.mark.parametrize(("shape", "lowest"), [((1, 9, 13), "2 x 2"), ((2, 33), "5")])
+def test_the_outline_is_what_is_measured(shape: tuple[int, ...], lowest: str) -> None:
+    model, seen = build(shape), []
+    model.down[-1].register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    model(torch.randn(2, *shape))
+    assert " x ".join(map(str, seen[0][2:])) == lowest
+    assert f"down to {lowest} positions and {seen[0][1]} channels" in str(DEFAULTS.outline(shape))

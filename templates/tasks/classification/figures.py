@@ -1,0 +1,50 @@
+"""What a person should look at: which classes are mistaken for which, and the worst mistakes."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .plots import show_samples, worst
+from .task import Task
+
+SAMPLES = None  # how many are looked at; None: all
+MOST_NAMES = 40  # classes that are named in the matrix
+
+
+def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+    """Return the confusion matrix and, unless samples are rows of a table, the mistakes that were the surest.
+
+    Outputs are (N, K), targets (N,).
+    """
+    figures = {"confusion": confusion_matrix(output.argmax(1), target.long(), task)}
+    probability = output.softmax(1)
+    sure, predicted = probability.max(1)  # (N,)
+    names = task.targets.class_names
+    titles = {
+        n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})"
+        for n in worst(torch.where(predicted == target, 0, sure))
+    }
+    mistakes = show_samples(dataset, titles)
+    return figures | ({"worst_mistakes": mistakes} if mistakes else {})
+
+
+def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
+    """Return a picture of how many samples of each class (row) were predicted as each class (column)."""
+    classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.class_names]
+    counts = np.bincount((target * classes + predicted).numpy(), minlength=classes**2).reshape(classes, classes)
+    side = min(12.0, 2.5 + 0.4 * classes)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / counts.sum(1, keepdims=True).clip(1)  # of the samples of the class
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if classes <= MOST_NAMES:
+        axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0)
+        axes.set_yticks(range(classes), names)
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
+    return figure

@@ -1,0 +1,98 @@
+"""What comes out of a training, by the real commands, is what this task promises."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.cli import main
+
+from .conftest import PROJECT
+from .example import bundled
+
+
+def learn(folder: Path, *flags: str, **arrays: np.ndarray) -> Path:
+    """Train on the arrays; return the run directory."""
+    np.savez(folder / "mine.npz", **arrays)  # type: ignore[arg-type]
+    common = [f"--data.path={folder / 'mine.npz'}", f"--runs-dir={folder / 'runs'}", "--device=cpu"]
+    assert main(["train", *common, *flags]) == 0
+    return max((folder / "runs").glob("*/*"))
+
+
+def predict(run: Path, out: Path) -> Path:
+    """Predict the samples that a run learned from, and others of the same file."""
+    assert main(["predict", str(run), "--device=cpu", f"--out={out}"]) == 0
+    return out
+
+
+NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])
+def test_predictions_have_the_names_of_the_classes(tmp_path: Path, suffix: str) -> None:
+    """Whole numbers would hide a mix-up of names and numbers."""
+    data = bundled()
+    y = NAMES[data["y"]]
+    out = predict(learn(tmp_path, "--epochs=12", x=data["x"], y=y[:, None]), tmp_path / f"out{suffix}")
+    if suffix == ".csv":
+        with out.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        prediction = [row["prediction"] for row in rows]
+        probability = np.array([[float(row[f"probability_{name}"]) for name in sorted(set(y))] for row in rows])
+    elif suffix == ".npy":
+        table = np.load(out)
+        prediction, probability = table["prediction"].tolist(), table["probability"]
+    else:
+        with np.load(out) as written:
+            assert written["probability_names"].tolist() == sorted(set(y))
+            prediction, probability = written["prediction"].tolist(), written["probability"]
+    assert np.allclose(probability.sum(axis=1), 1, atol=1e-5)
+    assert [sorted(set(y))[k] for k in probability.argmax(axis=1)] == prediction
+    assert np.mean(prediction == y) > 0.4
+
+
+def test_predictions_of_many_classes_can_be_loaded(tmp_path: Path) -> None:
+    """NumPy refuses .npy files with very long headers, which a field for each class would make."""
+    x, y = np.random.default_rng(0).normal(size=(3000, 1, 8, 8)), np.array([f"类 {k % 1000}" for k in range(3000)])
+    run = learn(tmp_path, "--epochs=1", "--batch-size=1024", x=x, y=y)
+    for suffix in ("npy", "npz", "csv"):
+        predict(run, tmp_path / f"out.{suffix}")
+    assert np.load(tmp_path / "out.npy")["probability"].shape == (3000, 1000)
+    assert ArrayFile(tmp_path / "out.npy").header("out").shape == (3000,)
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 3001
+
+
+def test_fine_tuning_forgets_the_names_of_other_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten classes again, so that every weight fits; but they are others."""
+    data = bundled()
+    run = learn(tmp_path, "--epochs=1", **data)
+    learn(tmp_path, "--epochs=1", f"--init-from={run}", x=data["x"], y=NAMES[data["y"]])
+    assert f"init    {run}; weights that start anew: output.weight, output.bias\n" in capsys.readouterr().out
+
+
+def test_names_that_the_terminal_has_no_letters_for_are_escaped(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", x=np.eye(40, 64).reshape(40, 1, 8, 8), y=np.array(["猫", "狗"] * 20))
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "{{ cookiecutter.__package }}", "train", "--data.path=mine.npz", "--epochs=1"]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0 and r"2 classes: '\u72d7', '\u732b'" in result.stdout and result.stderr == ""
+    log = next(tmp_path.glob("runs/*/*/train.log"))
+    assert "2 classes: '狗', '猫'" in log.read_text(encoding="utf-8")
+
+
+def test_balanced_weights_find_a_rare_class(tmp_path: Path) -> None:
+    """Two classes that overlap, of which one is nine times as frequent: its weight decides how often it is guessed."""
+    generator = np.random.default_rng(0)
+    y = (np.arange(1000) % 10 == 0).astype(int)
+    x = generator.normal(size=(1000, 1, 8, 8)) + 0.25 * y[:, None, None, None]
+    guessed = []
+    for weights in ("none", "balanced"):
+        flags = ["--epochs=8", f"--task.class-weights={weights}", "--data.channels=first"]
+        run = learn(tmp_path, *flags, f"--name={weights}", x=x, y=y)
+        guessed.append(np.load(predict(run, tmp_path / f"{weights}.npz"))["prediction"].mean())
+    assert guessed[1] > 2 * guessed[0] + 0.05

@@ -1,0 +1,26 @@
+"""What a person should look at: samples before and after, and what they should have become."""
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .plots import grid, show
+from .task import Task
+
+SAMPLES = 6  # how many are looked at
+
+
+def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+    """Return the first samples, what the model makes of them, and their targets.
+
+    Outputs and targets are (N, C, ...).
+    """
+    figure, axes = grid(len(output), 3)
+    after = torch.from_numpy(task.predict(output)["prediction"])
+    for n in range(len(output)):
+        titles = ("before", "after", "target") if n == 0 else ("", "", "")
+        show(axes[3 * n], dataset[n][0], titles[0])
+        show(axes[3 * n + 1], after[n], titles[1], like=target[n])
+        show(axes[3 * n + 2], target[n], titles[2])
+    return {"before_and_after": figure}

@@ -1,0 +1,51 @@
+"""Targets have the sides of their samples, and channels of their own."""
+
+import numpy as np
+import pytest
+
+from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.targets import Targets, arrange, strata
+
+Y = np.arange(2 * 3 * 5 * 4).reshape(2, 3, 5, 4).astype(np.uint8)  # (N, C, H, W)
+
+
+def test_channels_come_first_wherever_they_are() -> None:
+    assert arrange(Y, (1, 5, 4), "in y") is Y and strata(Y) is None
+    assert np.array_equal(arrange(np.moveaxis(Y, 1, -1), (1, 5, 4), "in y"), Y)
+    assert np.array_equal(arrange(Y[:, 0], (1, 5, 4), "in y"), Y[:, :1])
+
+
+def test_statistics_are_those_of_each_channel() -> None:
+    learned = Targets.learn(Y, TaskSettings(), "in train")
+    assert np.allclose(learned.mean, Y.mean(axis=(0, 2, 3))) and np.allclose(learned.std, Y.std(axis=(0, 2, 3)))
+    assert (learned.low, learned.high, learned.sides, learned.out_size) == (0, 119, 2, 3)
+    assert learned.encode(Y, "in val") is Y  # in their own type until they are on the device
+    assert learned.describe() == "3 numbers at each position, from 0 to 119"
+    assert learned.balance({"train": Y}) == ["train 0 to 119, mean 59.5"]
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 3), (2,), (2, 4, 5), (2, 1, 1, 5, 4)])
+def test_targets_of_other_sides_get_one_sentence(shape: tuple[int, ...]) -> None:
+    with pytest.raises(
+        DataError, match=r"the targets are of type .* and the samples have shape \(1, 5, 4\); in y; give"
+    ):
+        arrange(np.zeros(shape), (1, 5, 4), "in y")
+
+
+def test_tables_have_no_positions() -> None:
+    with pytest.raises(DataError, match="the targets are of type"):
+        arrange(np.zeros((2, 3)), (3,), "in y")
+
+
+def test_a_channel_that_never_varies_is_refused() -> None:
+    y = np.stack([np.arange(8.0).reshape(2, 4), np.full((2, 4), 3.0)], axis=1)
+    with pytest.raises(
+        DataError, match=r"channel 1 of the targets is 3\.0 everywhere; in train; leave out this channel"
+    ):
+        Targets.learn(y, TaskSettings(), "in train")
+
+
+def test_other_channels_are_refused() -> None:
+    with pytest.raises(DataError, match="the targets have 3 channels, and those of the training split 1; in val"):
+        Targets([0], [1], 0, 1, 2).encode(Y, "in val")

@@ -1,0 +1,40 @@
+"""What a person should look at: how precise each label is as more samples get it, and the worst mistakes."""
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from .plots import show_samples, worst
+from .task import Task
+
+SAMPLES = None  # how many are looked at; None: all
+MOST_LABELS = 10  # that get a curve
+
+
+def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+    """Return precision over recall of each label and, unless samples are rows of a table, those with the largest loss.
+
+    Outputs and targets are (N, L).
+    """
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    rank = torch.arange(1, len(output) + 1)
+    for label in range(min(MOST_LABELS, task.targets.out_size)):
+        found = target[output[:, label].argsort(descending=True), label].cumsum(0)  # (N,)
+        axes.plot(found / found[-1].clamp(min=1), found / rank, label=str(label), linewidth=1)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axes.legend(title="label", fontsize=8)
+
+    predicted = output.sigmoid() >= task.threshold  # (N, L)
+    losses = functional.binary_cross_entropy_with_logits(output, target.float(), reduction="none").mean(1)
+    wrong = (predicted != target.bool()).any(1)
+    titles = {n: f"{labels(target[n])}, taken for {labels(predicted[n])}" for n in worst(torch.where(wrong, losses, 0))}
+    mistakes = show_samples(dataset, titles)
+    return {"precision_recall": figure} | ({"worst_mistakes": mistakes} if mistakes else {})
+
+
+def labels(row: Tensor) -> str:
+    """Return the labels that a row (L,) has, by number."""
+    return "+".join(map(str, row.nonzero().flatten().tolist())) or "none"

@@ -1,0 +1,78 @@
+"""What is learned: which labels a sample has. NumPy only, so that looking at data does not wait for torch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .config import TaskSettings
+from .errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Targets:
+    """The labels, by number, and how many training samples have each."""
+
+    dense = False  # a target belongs to a sample, not to each of its positions
+
+    def __init__(self, counts: Sequence[int], samples: int) -> None:
+        self.counts = list(counts)  # training samples that have each label
+        self.samples = samples  # of the training split
+
+    @classmethod
+    def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
+        """Count the labels of the training split (N, L). Raises DataError if one of them never varies."""
+        counts = y.sum(axis=0)
+        same = np.flatnonzero((counts == 0) | (counts == len(y)))
+        if len(same):
+            what = f"label {same[0]} is {y[0, same[0]]} for all samples"
+            raise DataError(what, where, "leave out this column; --data.split and groups decide who is in train")
+        return cls(counts.tolist(), len(y))
+
+    @property
+    def out_size(self) -> int:
+        """How many numbers the model returns per sample."""
+        return len(self.counts)
+
+    def encode(self, y: Array, where: str) -> Array:
+        """Return labels (N, L) as they are. Raises DataError if there are more or less of them than were trained."""
+        if y.shape[1] != self.out_size:
+            what = f"there are {y.shape[1]} labels, and {self.out_size} in the training split"
+            raise DataError(what, where, "give all splits the same columns")
+        return y
+
+    def describe(self) -> str:
+        """Return what is learned, in a few words."""
+        shares = ", ".join(f"{count / self.samples:.0%}" for count in self.counts[:10])
+        return f"{self.out_size} labels, which {shares}{', ...' if self.out_size > 10 else ''} of the samples have"
+
+    def balance(self, splits: dict[str, Array]) -> list[str]:
+        """Return lines that tell how many samples of each split have each label (N, L)."""
+        counts = {name: y.sum(axis=0) for name, y in splits.items()}  # (L,) each
+        lines = ["label" + "".join(f"{name:>9}" for name in counts)]
+        for label in range(min(20, self.out_size)):
+            lines.append(f"{label:>5}" + "".join(f"{count[label]:>9,}" for count in counts.values()))
+        return lines + [f"... and {self.out_size - 20} more labels ..."] * (self.out_size > 20)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what predictions need besides the model."""
+        return {"counts": self.counts, "samples": self.samples}
+
+
+def strata(y: Array) -> Array | None:
+    """Return what every split should hold in equal shares: nothing, since a sample can have many labels."""
+    return None
+
+
+def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
+    """Return labels 0 and 1 of any type as (N, L), uint8. Raises DataError for anything else."""
+    if y.ndim != 2 or y.dtype.kind == "U":
+        what = f"the labels are of type {y.dtype} and shape {y.shape}"
+        raise DataError(what, where, "give a matrix (N, L): 1 where the sample has the label, else 0")
+    wrong = np.argwhere((y != 0) & (y != 1))
+    if len(wrong):
+        sample, label = wrong[0]
+        fix = "a label is 1 where the sample has it, else 0; for one class per sample, render a classification"
+        raise DataError(f"label {label} of sample {sample} is {y[sample, label]}", where, fix)
+    return y.astype(np.uint8)

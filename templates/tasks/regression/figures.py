@@ -1,0 +1,39 @@
+"""What a person should look at: predicted against true, and the worst mistakes."""
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .plots import show_samples, worst
+from .task import Task
+
+SAMPLES = None  # how many are looked at; None: all
+MOST_TARGETS = 9  # that are drawn
+
+
+def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+    """Return predicted against true and, unless samples are rows of a table, those with the largest errors.
+
+    Outputs and targets are (N, T), standardised; what is drawn is in the units of the file.
+    """
+    mean, std = torch.tensor(task.targets.mean), torch.tensor(task.targets.std)
+    predicted, true = output * std + mean, target * std + mean  # (N, T)
+    count = min(MOST_TARGETS, task.targets.out_size)
+    columns = min(3, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(4 * columns, 4 * rows), layout="constrained")
+    for k, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat[:count]):
+        ends = [min(true[:, k].min(), predicted[:, k].min()), max(true[:, k].max(), predicted[:, k].max())]
+        axes.plot(ends, ends, color="gray", linewidth=0.8)
+        axes.scatter(true[:, k], predicted[:, k], s=6, alpha=0.6)
+        axes.set(xlabel="true", ylabel="predicted", title=f"target {k}" if count > 1 else "")
+
+    titles = {n: f"{row(true[n])}, predicted {row(predicted[n])}" for n in worst((output - target).square().mean(1))}
+    mistakes = show_samples(dataset, titles)
+    return {"predicted_against_true": figure} | ({"worst_mistakes": mistakes} if mistakes else {})
+
+
+def row(numbers: Tensor) -> str:
+    """Return the first numbers of a row (T,), short enough for a title."""
+    return ", ".join(f"{number:.3g}" for number in numbers[:2].tolist()) + (", ..." if len(numbers) > 2 else "")

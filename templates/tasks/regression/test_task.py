@@ -1,0 +1,57 @@
+"""Model and loss see standardised targets; metrics and predictions are in the units of the file."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.targets import Targets
+from {{ cookiecutter.__package }}.task import Task
+
+CPU = torch.device("cpu")
+OUTPUT = torch.tensor([[0.0, 1.0], [1.0, -1.0], [2.0, 0.0]])
+TARGET = torch.tensor([[0.5, 1.0], [1.0, -1.0], [0.0, 2.0]])
+
+
+def task(**settings: Any) -> Task:
+    return Task(Targets([100.0, -3.0], [10.0, 2.0]), TaskSettings(**settings), CPU)
+
+
+def test_the_losses_are_those_of_standardised_targets() -> None:
+    assert task().loss(OUTPUT, TARGET) == pytest.approx((0.25 + 4 + 4) / 6)
+    assert task(loss="mae").loss(OUTPUT, TARGET) == pytest.approx((0.5 + 2 + 2) / 6)
+    assert task(loss="huber").loss(OUTPUT, TARGET) == pytest.approx((0.125 + 1.5 + 1.5) / 6)
+    assert task().loss(OUTPUT[:1].bfloat16(), TARGET[:1]).dtype == torch.float32
+
+
+def test_shapes_that_would_be_broadcast_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"takes outputs and targets \(B, 2\), .*; it was given \(3, 2\) and \(3,\)"):
+        task().loss(OUTPUT, TARGET[:, 0])
+
+
+def test_metrics_by_hand_in_batches_of_any_size() -> None:
+    metrics = task().metrics(CPU)
+    metrics.update(OUTPUT[:2], TARGET[:2])
+    metrics.update(OUTPUT[2:], TARGET[2:])
+    scores = metrics.compute()
+    # Errors of the first target: 5, 0, 20; of the second: 0, 0, 4, in their own units.
+    assert scores["mae"] == pytest.approx((25 / 3 + 4 / 3) / 2)
+    assert scores["rmse"] == pytest.approx(((425 / 3) ** 0.5 + (16 / 3) ** 0.5) / 2)
+    # Squared errors 4.25 and 4 over squared deviations 0.5 and 14/3, of standardised targets.
+    assert scores["r2"] == pytest.approx((1 - 4.25 / 0.5 + 1 - 4 / (14 / 3)) / 2)
+    assert set(scores) == set(task().maximize) - {"loss"}
+    assert metrics.details()["mae/1"] == pytest.approx(4 / 3) and len(metrics.details()) == 6
+
+
+def test_targets_without_any_variance_have_nothing_to_explain() -> None:
+    metrics = task().metrics(CPU)
+    metrics.update(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 1.0]]))
+    assert (metrics.details()["r2/0"], metrics.details()["r2/1"]) == (1.0, 0.0)
+
+
+def test_predictions_are_in_the_units_of_the_file() -> None:
+    assert task().predict(OUTPUT)["prediction"].tolist() == [[100, -1], [110, -5], [120, -3]]
+    one = Task(Targets([5.0], [2.0]), TaskSettings(), CPU)
+    assert one.predict(OUTPUT[:, :1])["prediction"].tolist() == [5, 7, 9]
+    assert task().column_names() == {"prediction": ["0", "1"]}

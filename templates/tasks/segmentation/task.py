@@ -1,0 +1,93 @@
+"""The task: a class at each position of a sample. It owns loss, metrics and predictions, and knows no model."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .config import TaskSettings
+from .targets import IGNORED, Array, Targets
+
+
+class Task:
+    """Segmentation by cross entropy at each position; positions that are to be ignored count nowhere."""
+
+    figure_of_merit = "mean_iou"
+
+    def __init__(self, targets: Targets, settings: TaskSettings, device: torch.device) -> None:
+        self.targets = targets
+        # What validation returns, and whether more of it is better.
+        self.maximize = {"loss": False, "mean_iou": True, "mean_dice": True, "pixel_accuracy": True}
+        counts = torch.tensor(targets.counts, device=device)  # (K,) positions of each class in the training split
+        balanced = settings.class_weights == "balanced"
+        self.weights = counts.sum() / (len(counts) * counts) if balanced else torch.ones(len(counts), device=device)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean cross entropy of outputs (B, K, ...) for class numbers (B, ...): each sample weighs the same.
+
+        With balanced weights, each class counts the same over the training split. Raises ValueError for other shapes.
+        """
+        if output.ndim != target.ndim + 1 or output.shape[2:] != target.shape[1:]:
+            raise ValueError(
+                f"loss(output, target) takes outputs (B, {self.targets.out_size}, ...) and targets (B, ...), in this "
+                f"order; it was given {tuple(output.shape)} and {tuple(target.shape)}"
+            )
+        target = target.long()
+        losses = functional.cross_entropy(
+            output.float(), target, self.weights, ignore_index=IGNORED, reduction="none"
+        )  # (B, ...)
+        known = (target != IGNORED).flatten(1).sum(1).clamp(min=1)  # (B,) positions
+        return (losses.flatten(1).sum(1) / known).mean()
+
+    def metrics(self, device: torch.device) -> "Metrics":
+        """Return an empty tally for one pass over a split."""
+        return Metrics(self.targets.values, device)
+
+    def predict(self, output: Tensor) -> dict[str, Array]:
+        """Return for outputs (N, K, ...) the likeliest class at each position (N, ...), by its original value."""
+        values = torch.tensor(self.targets.values)[output.argmax(dim=1).cpu()]
+        small = min(self.targets.values) >= 0 and max(self.targets.values) < 256
+        return {"prediction": values.to(torch.uint8 if small else torch.int64).numpy()}
+
+    def column_names(self) -> dict[str, list[str]]:
+        """Return names for the columns of those predictions that have several: a mask has none."""
+        return {}
+
+
+class Metrics:
+    """Counts of positions over one pass. They stay on the device, so no batch waits for the host."""
+
+    def __init__(self, values: list[int], device: torch.device) -> None:
+        self.values = values
+        # (K, K) positions by true class (row) and predicted class (column)
+        self.confusion = torch.zeros(len(values), len(values), dtype=torch.int64, device=device)
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """Count a batch: outputs (B, K, ...), class numbers (B, ...)."""
+        classes = len(self.values)
+        pairs = target.long() * classes + output.argmax(dim=1)  # (B, ...), negative where ignored
+        counts = torch.zeros(classes**2 + 1, dtype=torch.int64, device=output.device)  # the last is for the ignored
+        pairs = torch.where(target == IGNORED, classes**2, pairs).flatten()
+        counts.index_add_(0, pairs, torch.ones_like(pairs))
+        self.confusion += counts[:-1].view(classes, classes)
+
+    def compute(self) -> dict[str, float]:
+        """Return mean intersection over union and mean Dice (over the classes that occur), and pixel accuracy."""
+        hits, errors = self.hits_and_errors()
+        occurs = hits + errors > 0
+        numbers = {
+            "mean_iou": (hits / (hits + errors))[occurs].mean(),
+            "mean_dice": (2 * hits / (2 * hits + errors))[occurs].mean(),
+            "pixel_accuracy": hits.sum() / self.confusion.sum(),
+        }
+        return {name: number.item() for name, number in numbers.items()}
+
+    def details(self) -> dict[str, float]:
+        """Return the intersection over union of each class."""
+        hits, errors = self.hits_and_errors()
+        iou = (hits / (hits + errors).clamp(min=1)).tolist()
+        return {f"iou/{value}": number for value, number in zip(self.values, iou, strict=True)}
+
+    def hits_and_errors(self) -> tuple[Tensor, Tensor]:
+        """Return for each class (K,) the positions that are rightly of it, and those that wrongly are, or are not."""
+        hits = self.confusion.diagonal()
+        return hits, self.confusion.sum(0) + self.confusion.sum(1) - 2 * hits

@@ -1,0 +1,70 @@
+"""Masks of any whole numbers become class numbers; what is ignored has none."""
+
+import numpy as np
+import pytest
+
+from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.targets import IGNORED, Targets, arrange, strata
+
+MASKS = np.array([[[7, 200], [255, 7]], [[7, 7], [7, 7]]])  # (N, H, W)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("channel", [None, 1, -1])
+def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | None) -> None:
+    masks = MASKS.astype(dtype) if channel is None else np.expand_dims(MASKS.astype(dtype), channel)
+    y = arrange(masks, (3, 2, 2), "in y")
+    assert np.array_equal(y, MASKS) and strata(y) is None
+    learned = Targets.learn(y, TaskSettings(), "in train")
+    assert (learned.values, learned.counts, learned.out_size) == ([7, 200], [6, 1], 2)
+    encoded = learned.encode(y, "in val")
+    assert encoded.dtype == np.int16 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
+
+
+def test_another_value_may_be_ignored_or_none() -> None:
+    assert Targets.learn(MASKS, TaskSettings(ignore_index=7), "in train").values == [200, 255]
+    assert Targets.learn(MASKS, TaskSettings(ignore_index=-1), "in train").values == [7, 200, 255]
+
+
+@pytest.mark.parametrize(
+    ("masks", "sentence"),
+    [
+        (np.zeros((2, 2, 3)), r"the masks have shape \(2, 3\), and the samples \(3, 2, 2\); in y; give each sample"),
+        (np.zeros(2), r"the masks have shape \(\), and the samples"),
+        (np.full((2, 2, 2), 0.5), "the masks, of type float64, do not hold class numbers; in y; number the classes"),
+        (np.full((2, 2, 2), "a"), "the masks, of type <U1, do not hold class numbers"),
+        (np.full((2, 2, 2), 2**40), "the masks, of type int64, do not hold class numbers"),
+    ],
+)
+def test_masks_that_are_none_get_one_sentence(masks: np.ndarray, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        arrange(masks, (3, 2, 2), "in y")
+
+
+@pytest.mark.parametrize(
+    ("masks", "sentence"),
+    [
+        (np.array([[0, 255]]), "all masks are 0 where they are not 255; in train; .*, -1 ignores none"),
+        (np.array([[255]]), "all masks are unknown where they are not 255"),
+        (np.arange(2000)[None], "the masks have 1999 values, which are too many for classes; in train"),
+    ],
+)
+def test_too_few_and_too_many_classes_are_refused(masks: np.ndarray, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        Targets.learn(masks, TaskSettings(), "in train")
+
+
+def test_a_class_that_was_not_trained_is_refused() -> None:
+    sentence = (
+        r"the masks hold 2, 3, 4, \.\.\., which the 2 classes of the training split do not have; in val; train on"
+    )
+    with pytest.raises(DataError, match=sentence):
+        Targets([0, 1], [5, 5], 255).encode(np.arange(8), "in val")
+
+
+def test_the_balance_shows_the_share_of_every_class() -> None:
+    lines = Targets([7, 200], [6, 1], 255).balance({"train": MASKS, "val": MASKS[1:]})
+    assert [line.split() for line in lines] == [
+        ["class", "train", "val"], ["7", "75.0%", "100.0%"], ["200", "12.5%", "0.0%"], ["ignored", "12.5%", "0.0%"],
+    ]  # fmt: skip

@@ -1,0 +1,63 @@
+"""Random variations of training samples, a batch at a time: a function of seed, epoch and batch number."""
+
+import torch
+from torch import Tensor
+
+from .config import AugmentSettings
+from .device import generator
+from .errors import ConfigError
+
+
+class Augmentation:
+    """Flips, shifts and noise, as the settings say; where targets are `dense`, they keep the geometry of their samples.
+
+    It needs no state: a resumed run draws what it would have drawn. Raises ConfigError for samples that have no `sides`
+    to flip or shift.
+    """
+
+    def __init__(self, settings: AugmentSettings, *, sides: tuple[int, ...], dense: bool, seed: int) -> None:
+        self.settings = settings
+        self.sides = sides
+        self.dense = dense
+        self.seed = seed
+        self.moves = settings.flip != "none" or settings.shift > 0
+        if self.moves and settings.shift >= min(sides, default=0):
+            what = f"samples with sides {sides} cannot be flipped or shifted by {settings.shift}"
+            raise ConfigError(
+                what, "in --augment", "shift less than the shortest side; tables take only --augment.noise"
+            )
+
+    def __call__(self, x: Tensor, y: Tensor, *, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Return varied samples (B, C, ...) and, if they are dense, their targets (B, ...) or (B, C, ...)."""
+        if self.moves:
+            positions = self.draw_positions(len(x), generator(self.seed, epoch, batch, 1))
+            x = move(x, positions)
+            if self.dense:
+                y = move(y, positions) if y.ndim == x.ndim else move(y[:, None], positions)[:, 0]
+        if self.settings.noise:
+            noise = torch.empty_like(x).normal_(generator=generator(self.seed, epoch, batch, 2, device=x.device))
+            x = x + self.settings.noise * noise
+        return x, y
+
+    def draw_positions(self, count: int, generator: torch.Generator) -> list[Tensor]:
+        """Return for each axis of the samples where each sample's positions are taken from (count, side)."""
+        flip, shift = self.settings.flip, self.settings.shift
+        drawn = []
+        for axis, side in enumerate(self.sides, 1):
+            shifts = torch.randint(-shift, shift + 1, (count, 1), generator=generator)
+            flips = torch.randint(2, (count, 1), generator=generator, dtype=torch.bool)
+            where = torch.arange(side) + shifts  # (count, side)
+            where = side - 1 - (where.abs() - (side - 1)).abs()  # what lies outside is mirrored at the edge
+            if flip == "all" or (flip == "horizontal" and axis == len(self.sides)):
+                where = torch.where(flips, side - 1 - where, where)
+            drawn.append(where)
+        return drawn
+
+
+def move(x: Tensor, positions: list[Tensor]) -> Tensor:
+    """Return (B, C, ...) with each sample's values taken from these positions (B, side) along each axis."""
+    for axis, where in enumerate(positions, 2):
+        shape = [len(where), *[1] * (x.ndim - 1)]
+        shape[axis] = -1
+        x = x.take_along_dim(where.to(x.device).view(shape), axis)
+    return x

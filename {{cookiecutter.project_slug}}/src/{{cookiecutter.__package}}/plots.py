@@ -1,0 +1,76 @@
+"""Small pictures of samples, whatever their shape, as matplotlib draws them."""
+
+import numpy as np
+import torch
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
+from torch import Tensor
+from torch.utils.data import Dataset
+
+CLASSES = "tab20"  # the colours of classes in masks
+# Names may be Chinese: what DejaVu Sans does not have, is taken from whichever of the others this machine has.
+FONTS = [
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "PingFang SC",
+    "Microsoft YaHei",
+]
+rcParams["font.family"] = [name for name in FONTS if name in get_font_names()]
+
+
+def grid(rows: int, columns: int, *, side: float = 1.6) -> tuple[Figure, list[Axes]]:
+    """Return a figure of rows x columns plots without ticks, each `side` inches wide, and the plots row by row."""
+    figure = Figure(figsize=(side * columns, 1.15 * side * rows), layout="constrained")
+    axes = np.ravel(figure.subplots(rows, columns, squeeze=False)).tolist()
+    for each in axes:
+        each.set_axis_off()
+    return figure, axes
+
+
+def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = None) -> None:
+    """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
+    sample, like = sample.cpu().float(), (sample if like is None else like).cpu().float()
+    low, high = like.min().item(), like.max().item()
+    axes.set_title(title, fontsize=8)
+    if sample.ndim == 2:  # (C, L)
+        axes.plot(sample.T.numpy(), linewidth=0.8)
+        axes.set_ylim(low, high + (low == high))
+        return
+    if sample.ndim == 4:  # (C, D, H, W)
+        sample = sample[:, sample.shape[1] // 2]
+    if len(sample) == 3:  # red, green, blue
+        axes.imshow(((sample - low) / (high - low or 1)).clamp(0, 1).permute(1, 2, 0).numpy())
+    else:
+        axes.imshow(sample[0].numpy(), cmap="gray", vmin=low, vmax=high)
+
+
+def show_mask(axes: Axes, mask: Tensor, classes: int) -> None:
+    """Lay class numbers (L,), (H, W) or (D, H, W) over what is drawn; class 0 and those below are see-through."""
+    if mask.ndim == 3:
+        mask = mask[mask.shape[0] // 2]
+    low, high = axes.get_ylim()
+    shown = np.ma.masked_less_equal(np.atleast_2d(mask.cpu().numpy()), 0)
+    image = axes.imshow(shown, cmap=CLASSES, vmin=0, vmax=max(19, classes - 1), alpha=0.6)
+    if mask.ndim == 1:  # a signal: over the height of its lines
+        image.set_extent((-0.5, len(mask) - 0.5, low, high))
+        axes.set_aspect("auto")
+
+
+def show_samples(dataset: Dataset[tuple[Tensor, Tensor]], titles: dict[int, str]) -> Figure | None:
+    """Return samples with their titles, by their positions; None if there are none, or if they are rows of a table."""
+    if not titles or dataset[next(iter(titles))][0].ndim < 2:
+        return None
+    figure, axes = grid(-(-len(titles) // 4), 4)
+    for each, (position, title) in zip(axes, titles.items(), strict=False):
+        show(each, dataset[position][0], title)
+    return figure
+
+
+def worst(losses: Tensor, count: int = 16) -> list[int]:
+    """Return the positions of the largest losses (N,) above zero, the largest first."""
+    order = torch.argsort(losses, descending=True, stable=True)[:count]
+    return [position for position in order.tolist() if losses[position] > 0]

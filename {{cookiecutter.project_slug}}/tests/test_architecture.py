@@ -1,0 +1,1 @@
+#: include "models/" ~ cookiecutter.model ~ "/test_architecture.py"

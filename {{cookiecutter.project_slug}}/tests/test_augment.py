@@ -1,0 +1,89 @@
+"""Samples vary as the settings say, their dense targets with them, and the same way whenever an epoch is repeated."""
+
+import numpy as np
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.augment import Augmentation
+from {{ cookiecutter.__package }}.batches import Batches
+from {{ cookiecutter.__package }}.config import AugmentSettings
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.errors import ConfigError
+
+X = torch.arange(200.0).view(8, 1, 5, 5)
+
+
+def augmentation(settings: AugmentSettings, dense: bool = False) -> Augmentation:
+    return Augmentation(settings, sides=(5, 5), dense=dense, seed=3)
+
+
+def test_nothing_is_varied_by_default() -> None:
+    x, y = augmentation(AugmentSettings())(X, X, epoch=0, batch=0)
+    assert x is X and y is X
+
+
+def test_half_of_the_samples_are_mirrored() -> None:
+    x, _ = augmentation(AugmentSettings(flip="horizontal"))(X.repeat(100, 1, 1, 1), X, epoch=0, batch=0)
+    mirrored = (x == X.flip(-1).repeat(100, 1, 1, 1)).flatten(1).all(1)
+    same = (x == X.repeat(100, 1, 1, 1)).flatten(1).all(1)
+    assert (mirrored ^ same).all() and 300 < mirrored.sum() < 500
+
+
+def test_all_axes_can_be_mirrored() -> None:
+    x, _ = augmentation(AugmentSettings(flip="all"))(X[:1].repeat(400, 1, 1, 1), X, epoch=0, batch=0)
+    assert len({tuple(sample.flatten().tolist()) for sample in x}) == 4
+
+
+def test_a_shift_moves_by_at_most_so_much_and_mirrors_the_edge() -> None:
+    x, _ = augmentation(AugmentSettings(shift=2))(X[:1].repeat(400, 1, 1, 1), X, epoch=0, batch=0)
+    corners = {int(sample[0, 0, 0]) for sample in x}
+    assert corners == {5 * row + column for row in (0, 1, 2) for column in (0, 1, 2)}  # -1 and -2 mirror 1 and 2
+    assert len({tuple(sample.flatten().tolist()) for sample in x}) == 25
+    first_rows = {tuple(sample[0, 0].tolist()) for sample in x if sample[0, 2, 2] == 12 + 2}
+    assert (2.0, 3.0, 4.0, 3.0, 2.0) in first_rows  # moved by two: what would lie outside is mirrored
+
+
+@pytest.mark.parametrize("channels", [0, 2])
+def test_dense_targets_keep_the_geometry_of_their_samples(channels: int) -> None:
+    y = X[:, 0].to(torch.int16) if channels == 0 else X.repeat(1, channels, 1, 1)
+    settings = AugmentSettings(flip="all", shift=2)
+    moved, target = augmentation(settings, dense=True)(X, y, epoch=1, batch=2)
+    assert target.dtype == y.dtype and target.shape == y.shape and not torch.equal(moved, X)
+    expected = moved[:, 0].to(torch.int16) if channels == 0 else moved.repeat(1, channels, 1, 1)
+    assert torch.equal(target, expected)
+
+
+def test_noise_is_for_samples_only() -> None:
+    x, y = augmentation(AugmentSettings(noise=0.5), dense=True)(torch.zeros(200, 1, 5, 5), X, epoch=0, batch=0)
+    assert y is X and x.std().item() == pytest.approx(0.5, rel=0.05) and abs(x.mean()) < 0.05
+
+
+def test_variations_are_a_function_of_seed_epoch_and_batch() -> None:
+    settings = AugmentSettings(flip="all", shift=2, noise=0.1)
+    state = torch.get_rng_state()
+    results = [augmentation(settings)(X, X, epoch=epoch, batch=batch)[0] for epoch in (0, 1) for batch in (0, 1)]
+    assert torch.equal(torch.get_rng_state(), state)  # a resumed run must not depend on it
+    assert all(not torch.equal(results[a], results[b]) for a in range(4) for b in range(a))
+    assert torch.equal(augmentation(settings)(X, X, epoch=1, batch=0)[0], results[2])
+
+
+def test_an_epoch_that_is_continued_varies_as_if_it_had_not_been_left() -> None:
+    dataset = ArrayDataset(X.numpy(), np.arange(8))
+    settings = AugmentSettings(flip="all", shift=1, noise=0.1)
+    batches = Batches(dataset, batch_size=3, device=torch.device("cpu"), seed=0, augmentation=augmentation(settings))
+    whole, rest = (list(batches.epoch(4, start=start)) for start in (0, 1))
+    assert len(rest) == 2 and all(torch.equal(a, b) for (a, _), (b, _) in zip(whole[1:], rest, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("sides", "settings"),
+    [((), AugmentSettings(flip="all")), ((), AugmentSettings(shift=1)), ((8, 3), AugmentSettings(shift=3))],
+)
+def test_samples_without_such_sides_are_refused(sides: tuple[int, ...], settings: AugmentSettings) -> None:
+    with pytest.raises(ConfigError, match=r"samples with sides .* cannot be flipped or shifted by .; in --augment; "):
+        Augmentation(settings, sides=sides, dense=False, seed=0)
+
+
+def test_tables_take_noise() -> None:
+    tables = Augmentation(AugmentSettings(noise=0.1), sides=(), dense=False, seed=0)
+    assert not torch.equal(tables(torch.zeros(3, 4), torch.zeros(3), epoch=0, batch=0)[0], torch.zeros(3, 4))

@@ -1,0 +1,112 @@
+"""A folder of pictures per class becomes one file of arrays (lesson 9 of the notes)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from {{ cookiecutter.__package }}.cli import main
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Two classes with three grey pictures each, 5 high and 4 wide."""
+    for name in ("猫", "dog"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for k in range(3):
+            array = np.full((5, 4), 10 * k + (name == "dog"), np.uint8)
+            Image.fromarray(array).save(tmp_path / "in" / name / f"{k}.png")
+    return tmp_path / "in"
+
+
+def test_pictures_become_arrays_with_the_names_of_their_folders(pictures: Path, tmp_path: Path, capsys) -> None:
+    (pictures / "dog" / "Thumbs.db").write_bytes(b"no picture")
+    out = tmp_path / "out.npz"
+    assert main(["import-images", str(pictures), str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"6 pictures of 2 classes, (1, 5, 4), are in {out}; 1 other files were left out\n"
+    with np.load(out) as arrays:
+        assert arrays["x"].shape == (6, 1, 5, 4) and arrays["x"].dtype == np.uint8
+        assert arrays["y"].tolist() == ["dog"] * 3 + ["猫"] * 3
+        assert arrays["x"][:, 0, 0, 0].tolist() == [1, 11, 21, 0, 10, 20]
+
+
+def test_grey_among_colours_becomes_three_channels(pictures: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 5), (255, 0, 7)).save(pictures / "dog" / "colour.jpeg", quality=100)
+    Image.new("P", (4, 5)).save(pictures / "dog" / "palette.gif")
+    assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["x"].shape == (8, 3, 5, 4) and arrays["x"][1, :, 2, 2].tolist() == [11, 11, 11]
+        assert abs(arrays["x"][3, :, 2, 2].astype(int) - [255, 0, 7]).max() < 4
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    (tmp_path / "in" / "a").mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    Image.fromarray(np.arange(20, dtype=np.uint8).reshape(5, 4)).save(tmp_path / "in" / "a" / "x.png", exif=exif)
+    assert main(["import-images", str(tmp_path / "in"), str(tmp_path / "out.npz")]) == 0
+    assert np.load(tmp_path / "out.npz")["x"].shape == (1, 1, 4, 5)
+
+
+@pytest.mark.parametrize(("resize", "shape"), [("6", (1, 6, 6)), ("3x7", (1, 3, 7))])
+def test_unequal_sizes_need_resize(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], resize: str, shape: tuple[int, ...]
+) -> None:
+    Image.new("L", (9, 9)).save(pictures / "dog" / "3.png")
+    out = tmp_path / "out.npz"
+    assert main(["import-images", str(pictures), str(out)]) == 2 and not out.exists()
+    assert capsys.readouterr().err == (
+        f"error: the picture has 9x9 pixels, and the first one 5x4; in {pictures / 'dog' / '3.png'}; "
+        "give all the same size with --resize, such as --resize 64x64\n"
+    )
+    assert main(["import-images", str(pictures), str(out), "--resize", resize]) == 0
+    assert np.load(out)["x"].shape == (7, *shape)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("dog/3.png", b"no picture", "the picture cannot be read (cannot identify image file"),
+        ("dog/3.png", None, "the picture cannot be read (image file is truncated"),
+        ("dog/3.tif", np.zeros((5, 4), np.uint16), "it has more than 256 grey levels (mode I;16)"),
+    ],
+)
+def test_a_picture_that_cannot_be_used_is_named(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: object, sentence: str
+) -> None:
+    if isinstance(content, np.ndarray):
+        Image.fromarray(content).save(pictures / file)
+    elif content is None:
+        noise = np.random.default_rng(0).integers(0, 255, (50, 40), dtype=np.uint8)
+        Image.fromarray(noise).save(pictures / file)
+        (pictures / file).write_bytes((pictures / file).read_bytes()[:1000])
+    else:
+        (pictures / file).write_bytes(content)  # type: ignore[arg-type]
+    assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {sentence}") and f"; in {pictures / file}; " in error
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere", "out.npz"], "there are no pictures in its folders; in nowhere, seen from "),
+        (["in", "out.csv"], "the file must end in .npz; in out.csv; "),
+        (["in", "in"], "the file must end in .npz; in in; "),
+        (["in", "out.npz", "--resize=1x2x3"], "--resize is 1x2x3; in the settings; it must be none, 64 (both sides)"),
+        (["in"], "Missing from {{ cookiecutter.project_slug }} import-images: OUT.npz "),
+    ],
+)
+def test_a_mistake_gets_one_sentence(
+    pictures: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(pictures.parent)
+    assert main(["import-images", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")

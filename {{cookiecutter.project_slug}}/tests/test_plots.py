@@ -1,0 +1,48 @@
+"""Samples of every shape can be drawn."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.plots import grid, show, show_mask, show_samples, worst
+
+
+def drawn(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+@pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
+def test_a_sample_and_its_mask_are_drawn(shape: tuple[int, ...]) -> None:
+    pictures = []
+    for masked in (None, 0, 1):
+        figure, axes = grid(1, 2)
+        show(axes[0], torch.arange(np.prod(shape)).view(shape) % 7, "title")
+        if masked is not None:
+            show_mask(axes[0], torch.full(shape[1:], masked), 2)
+        pictures.append(drawn(figure))
+    assert len(np.unique(pictures[0])) > 2  # not a white sheet
+    assert np.array_equal(pictures[0], pictures[1]) or len(shape) == 2  # class 0 is see-through
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_a_constant_sample_is_drawn() -> None:
+    for shape in ((1, 30), (3, 8, 8)):
+        figure, axes = grid(1, 1)
+        show(axes[0], torch.zeros(shape))
+        drawn(figure)
+
+
+def test_rows_of_a_table_have_no_picture() -> None:
+    assert show_samples(ArrayDataset(np.zeros((3, 4)), np.zeros(3)), {0: "a"}) is None
+    images = ArrayDataset(np.zeros((3, 1, 4, 4)), np.zeros(3))
+    assert show_samples(images, {}) is None and len(show_samples(images, {2: "a", 0: "b"}).axes) == 4
+
+
+def test_the_worst_come_first_and_the_faultless_not_at_all() -> None:
+    assert worst(torch.tensor([0.0, 3.0, 1.0, 3.0])) == [1, 3, 2] and worst(torch.zeros(3)) == []
+    assert worst(torch.arange(50.0), count=2) == [49, 48]
