@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent
-OWN_CODE = ["hooks", "noxfile.py", "scripts", "tests"]
+OWN_CODE = ["benchmarks", "hooks", "noxfile.py", "scripts", "tests"]
 CONSTRAINTS = ROOT / "{{cookiecutter.project_slug}}" / "constraints.txt"
 
 nox.options.sessions = ["tests"]
@@ -57,6 +57,13 @@ def matrix(session: nox.Session) -> None:
     """Run everything, the long tests too: every rendered suite, five seeds, many deaths."""
     install(session)
     run_tests(session, "matrix or not matrix")
+
+
+@nox.session
+def quality(session: nox.Session) -> None:
+    """Train the defaults against references, and write the table: an hour on two cores. Arguments go to the script."""
+    install(session)
+    session.run("python", "benchmarks/quality/quality.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -16,7 +16,8 @@ class ModelSettings:
     minimum_size = 1  # the shortest side that the model takes
 
     def __post_init__(self) -> None:
-        require(1 <= (self.patch_size or 1) <= 2**16, "model.patch_size", self.patch_size, f"1 to {2**16}")
+        size = self.patch_size
+        require(size is None or 1 <= size <= 2**16, "model.patch_size", size, f"1 to {2**16}")
         for name, most in (("width", 2**14), ("depth", 100), ("heads", 2**10)):
             require(1 <= getattr(self, name) <= most, f"model.{name}", getattr(self, name), f"1 to {most}")
         require(self.width % self.heads == 0, "model.width", self.width, f"a multiple of --model.heads={self.heads}")

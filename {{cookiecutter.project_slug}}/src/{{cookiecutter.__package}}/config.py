@@ -99,10 +99,8 @@ class Settings:
     task: TaskSettings = field(default_factory=TaskSettings)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            require(1 <= getattr(self, name) < 2**31, name, getattr(self, name), "at least 1, and below 2**31")
-        for name in ("patience", "seed"):
-            require(0 <= getattr(self, name) < 2**63, name, getattr(self, name), "0 or more, and below 2**63")
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)):
+            require(least <= getattr(self, name) < 2**31, name, getattr(self, name), f"{least} to 2**31 - 1")
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
