@@ -14,9 +14,9 @@ from {{ cookiecutter.__package }}.errors import ConfigError
     [
         ({"lr": float("nan")}, "--lr is nan; in the settings; it must be above 0, and finite"),
         ({"lr": -1.0}, "--lr is -1.0"),
-        ({"epochs": 0}, "--epochs is 0; in the settings; it must be at least 1, and below 2**31"),
+        ({"epochs": 0}, "--epochs is 0; in the settings; it must be 1 to 2**31 - 1"),
         ({"batch_size": 0}, "--batch-size is 0"),
-        ({"patience": -1}, "--patience is -1; in the settings; it must be 0 or more, and below 2**63"),
+        ({"patience": -1}, "--patience is -1; in the settings; it must be 0 to 2**31 - 1"),
         ({"weight_decay": float("inf")}, "--weight-decay is inf"),
         ({"name": "_x..y"}, "--name is _x..y"),
         ({"name": "../x"}, "--name is ../x; in the settings; it must be 1 to 100 letters"),

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
-from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.config import AugmentSettings, Settings
 from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
@@ -117,6 +117,7 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
 def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(settings: Settings, steps: int) -> None:
+    settings = replace(settings, augment=AugmentSettings(flip="all", shift=2, noise=0.1))
     with build(settings) as trainer:
         trainer.fit()
         whole = load_checkpoint(trainer.run.last)

@@ -15,8 +15,7 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         for name, most in (("width", 2**16), ("depth", 8), ("hidden_size", 2**16)):
-            value = getattr(self, name)
-            require(1 <= value <= most, f"model.{name}", value, f"1 to {most}")
+            require(1 <= getattr(self, name) <= most, f"model.{name}", getattr(self, name), f"1 to {most}")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
     @property

@@ -18,21 +18,24 @@ POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 class UNet(nn.Module):
     """Down by halvings, up again by doublings; on the way up, every level sees what it was on the way down.
 
-    Other than in the paper, convolutions are padded, so that nothing is cropped, and normalised.
+    Other than in the paper, convolutions are padded, so that nothing is cropped, and normalised, and every level has
+    dropout, not the lowest alone.
     """
 
-    def __init__(self, *, in_channels: int, out_size: int, dimensions: int, width: int, depth: int) -> None:
+    def __init__(
+        self, *, in_channels: int, out_size: int, dimensions: int, width: int, depth: int, dropout: float
+    ) -> None:
         super().__init__()
         self.multiple = 2**depth
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
-            build_level(inputs, outputs, dimensions=dimensions)
+            build_level(inputs, outputs, dimensions=dimensions, dropout=dropout)
             for inputs, outputs in zip([in_channels, *widths], widths, strict=False)
         )
         self.pool = POOLS[dimensions](kernel_size=2)
         pairs = [(2 * outputs, outputs) for outputs in reversed(widths[:-1])]  # from the bottom to the top
         self.up = nn.ModuleList(UP_CONVOLUTIONS[dimensions](*pair, kernel_size=2, stride=2) for pair in pairs)
-        self.merge = nn.ModuleList(build_level(*pair, dimensions=dimensions) for pair in pairs)
+        self.merge = nn.ModuleList(build_level(*pair, dimensions=dimensions, dropout=dropout) for pair in pairs)
         self.output = CONVOLUTIONS[dimensions](width, out_size, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,7 +58,7 @@ class UNet(nn.Module):
         return x
 
 
-def build_level(inputs: int, outputs: int, *, dimensions: int) -> nn.Sequential:
+def build_level(inputs: int, outputs: int, *, dimensions: int, dropout: float) -> nn.Sequential:
     """Return two 3-wide convolutions: (B, inputs, ...) -> (B, outputs, ...)."""
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
@@ -64,10 +67,10 @@ def build_level(inputs: int, outputs: int, *, dimensions: int) -> nn.Sequential:
             NORMS[dimensions](outputs),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, nn.Dropout(dropout))
 
 
-def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, depth: int) -> nn.Module:
+def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, depth: int, dropout: float) -> nn.Module:
     """Build the network for samples of shape (C, L), (C, H, W) or (C, D, H, W).
 
     Raises ConfigError for other shapes.
@@ -79,4 +82,11 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, dep
             "in build_model",
             "say where the channels are with --data.channels (none: grey images, single signals)",
         )
-    return UNet(in_channels=in_channels, out_size=out_size, dimensions=len(sides), width=width, depth=depth)
+    return UNet(
+        in_channels=in_channels,
+        out_size=out_size,
+        dimensions=len(sides),
+        width=width,
+        depth=depth,
+        dropout=dropout,
+    )

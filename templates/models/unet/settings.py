@@ -6,10 +6,13 @@ class ModelSettings:
     """Channels of the first level; each further level has twice as many. The paper has 64."""
     depth: int = 3
     """Halvings on the way down. The paper has 4."""
+    dropout: float = 0.3
+    """How much of each level is left out at random while training; more of it against overfitting."""
 
     def __post_init__(self) -> None:
         for name, most in (("width", 2**12), ("depth", 8)):
             require(1 <= getattr(self, name) <= most, f"model.{name}", getattr(self, name), f"1 to {most}")
+        require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
     @property
     def minimum_size(self) -> int:

@@ -1,0 +1,57 @@
+"""The walk through CONTRIBUTING.md makes a new model that is rendered, linted, tested and trained."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from .conftest import ROOT, newest_run, run
+
+
+def test_the_new_model_of_the_walk_through_works(tmp_path: Path, user_config: Path) -> None:
+    house = tmp_path / "house"
+    ignored = shutil.ignore_patterns(".git", ".nox", "work", "demo", ".*_cache", "__pycache__", ".hypothesis")
+    shutil.copytree(ROOT, house, symlinks=True, ignore=ignored)
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    steps = re.findall(r"`(templates/models/gru/[\w.]+)`.*?```\w+\n(.*?)```", text, re.DOTALL)
+    assert [Path(name).name for name, _ in steps] == [
+        "model.py", "settings.py", "test_architecture.py", "readme.en.md", "messages.en.md",
+    ]  # fmt: skip
+    (house / "templates/models/gru").mkdir()
+    for name, content in steps:
+        (house / name).write_text(content, encoding="utf-8")
+        if ".en." in name:  # the same in Chinese
+            (house / name.replace(".en.", ".zh-CN.")).write_text(content, encoding="utf-8")
+    (line,) = re.findall(r"^ONE_ROW = .*gru.*$", text, re.MULTILINE)
+    replace(house / "hooks/answers.py", r"^ONE_ROW = .*$", line)
+    (prompt,) = re.findall(r'^"gru": .*$', text, re.MULTILINE)
+    questions = json.loads((house / "cookiecutter.json").read_text())
+    questions["model"].append("gru")
+    questions["__prompts__"]["model"] |= json.loads("{" + prompt + "}")
+    (house / "cookiecutter.json").write_text(json.dumps(questions))
+    (house / "templates/outputs/classification-gru.txt").write_text("recorded later\n")
+
+    # By its command, from elsewhere: Python would find the hooks of this repository first.
+    command = [sys.executable, "-m", "cookiecutter", str(house), "--no-input", f"--config-file={user_config}"]
+    subprocess.run([*command, "model=gru"], cwd=tmp_path, check=True)
+    project = tmp_path / "my-experiment"
+    for command in (["ruff", "check", "--no-cache"], ["ruff", "format", "--check", "--no-cache"], ["mypy"]):
+        subprocess.run([sys.executable, "-m", *command], cwd=project, check=True)
+    tests = [f"tests/test_{name}.py" for name in ("architecture", "model", "messages")]
+    subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=project, check=True)
+
+    y = np.arange(300) % 2
+    x = np.random.default_rng(0).normal(size=(300, 1, 40)) + np.where(y, 1, -1)[:, None, None]
+    np.savez(tmp_path / "mine.npz", x=x, y=y)
+    run(project, "train", f"--data.path={tmp_path / 'mine.npz'}", "--epochs=3")
+    assert json.loads((newest_run(project) / "evaluation.json").read_text())["accuracy"] > 0.95
+
+
+def replace(path: Path, pattern: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(re.findall(pattern, text, re.MULTILINE)) == 1
+    path.write_text(re.sub(pattern, new, text, flags=re.MULTILINE), encoding="utf-8")
