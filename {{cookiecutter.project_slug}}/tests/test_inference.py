@@ -159,12 +159,15 @@ def test_an_edited_model_is_not_scored(run: Path, call: Call) -> None:
 def test_fine_tuning_starts_from_what_fits(
     run: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Other targets: only the last layer starts anew. The same targets: nothing does."""
-    tuned = replace(settings, name="tuned", epochs=1, lr=1e-9, init_from=run)
-    train.run(tuned, folder=None, fast_dev_run=False, stop=StopRequest())
-    assert f"init    {run}; weights that start anew: none\n" in capsys.readouterr().out
+    """New samples with the same targets: everything does. Other targets: only the last layer starts anew."""
     with np.load(settings.data.path) as arrays:
         x = arrays["x"]
+        np.savez(tmp_path / "new.npz", x=x[:-20], y=arrays["y"][:-20])
+    tuned = replace(
+        settings, name="tuned", epochs=1, lr=1e-9, init_from=run, data=DataSettings(path=tmp_path / "new.npz")
+    )
+    train.run(tuned, folder=None, fast_dev_run=False, stop=StopRequest())
+    assert f"init    {run}; weights that start anew: none\n" in capsys.readouterr().out
     np.savez(tmp_path / "other.npz", x=x, y=targets(len(x), x.shape[1:]))
     tuned = replace(tuned, name="other", data=DataSettings(path=tmp_path / "other.npz"))
     train.run(tuned, folder=None, fast_dev_run=False, stop=StopRequest())

@@ -35,6 +35,11 @@ class Targets:
         """How many numbers the model returns per sample."""
         return len(self.class_names)
 
+    @property
+    def names(self) -> list[str | int]:
+        """What the model's outputs stand for, in their order."""
+        return self.class_names
+
     def encode(self, y: Array, where: str) -> Array:
         """Return labels (N,) as class numbers (N,). Raises DataError for a class that was not trained."""
         classes = np.array(self.class_names)

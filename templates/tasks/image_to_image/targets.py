@@ -43,6 +43,11 @@ class Targets:
         """How many numbers the model returns at each position."""
         return len(self.mean)
 
+    @property
+    def names(self) -> list[int]:
+        """What the model's outputs stand for, in their order."""
+        return list(range(self.out_size))
+
     def encode(self, y: Array, where: str) -> Array:
         """Return targets (N, C, ...) as they are. Raises DataError if there are more channels, or less."""
         if y.shape[1] != self.out_size:

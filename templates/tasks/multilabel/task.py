@@ -53,7 +53,7 @@ class Task:
 
     def column_names(self) -> dict[str, list[str]]:
         """Return names for the columns of those predictions that have several."""
-        labels = [str(label) for label in range(self.targets.out_size)]
+        labels = [str(label) for label in self.targets.names]
         return {"prediction": labels, "probability": labels}
 
 

@@ -34,6 +34,11 @@ class Targets:
         """How many numbers the model returns per sample."""
         return len(self.mean)
 
+    @property
+    def names(self) -> list[int]:
+        """What the model's outputs stand for, in their order."""
+        return list(range(self.out_size))
+
     def encode(self, y: Array, where: str) -> Array:
         """Return standardised targets (N, T), float32. Raises DataError if there are more or less than were trained."""
         if y.shape[1] != self.out_size:

@@ -45,7 +45,7 @@ class Task:
 
     def column_names(self) -> dict[str, list[str]]:
         """Return names for the columns of those predictions that have several."""
-        return {"prediction": [str(target) for target in range(self.targets.out_size)]}
+        return {"prediction": [str(target) for target in self.targets.names]}
 
 
 class Metrics:

@@ -43,6 +43,11 @@ class Targets:
         """How many numbers the model returns at each position."""
         return len(self.values)
 
+    @property
+    def names(self) -> list[int]:
+        """What the model's outputs stand for, in their order."""
+        return self.values
+
     def encode(self, y: Array, where: str) -> Array:
         """Return masks (N, ...) as class numbers, int16. Raises DataError for a value that was not trained."""
         values = np.unique(y)

@@ -23,6 +23,7 @@ from .run import Run
 from .settings_file import flatten, to_yaml
 from .signals import StopRequest
 from .step import Step
+from .targets import Targets
 from .task import Task
 from .trainer import Trainer
 
@@ -50,11 +51,9 @@ class Experiment:
         self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
         self.targets = self.data.targets
         self.task = Task(self.targets, settings.task, self.device)
-        sample_shape = self.data.sample_shape
-        self.input_shape = input_shape(sample_shape, settings.data.resize, settings.model.minimum_size)
-        dense, sides = self.targets.dense, sample_shape[1:]
-        self.augmentation = Augmentation(settings.augment, sides=sides, dense=dense, seed=settings.seed)
-
+        shape, dense = self.data.sample_shape, self.targets.dense
+        self.input_shape = input_shape(shape, settings.data.resize, settings.model.minimum_size)
+        self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
         with torch.device("meta"):  # shapes only
             weights = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model)).parameters()
         nbytes = 4 * sum(weight.nbytes for weight in weights)  # with gradients and the optimizer's two moments
@@ -77,7 +76,8 @@ class Experiment:
         Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
         """
         anew: set[str] = set()
-        if other["targets"] != self.targets.state_dict():
+        of_this_task = other["targets"].keys() == self.targets.state_dict().keys()
+        if not of_this_task or Targets(**other["targets"]).names != self.targets.names:
             with torch.device("meta"):  # shapes only
                 wider = build_model(self.input_shape, self.targets.out_size + 1, **asdict(self.settings.model))
             own = self.model.state_dict()
