@@ -30,8 +30,9 @@ SHARED = {"config", "errors", "targets"}
 COMMANDS = ["evaluate", "import_images", "inspect", "predict", "train"]
 TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
-    "device", "early_stopping", "import_images", "inference", "logbook", "messages", "model", "optimizer", "plots",
-    "predictions", "progress", "run", "settings_file", "splits", "step", "survey", "targets", "task", "trainer",
+    "datasets", "device", "early_stopping", "import_images", "inference", "logbook", "messages", "model", "optimizer",
+    "plots", "predictions", "progress", "run", "settings_file", "splits", "step", "survey", "targets", "task",
+    "trainer",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",

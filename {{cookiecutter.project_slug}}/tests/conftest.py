@@ -34,7 +34,7 @@ def small(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path, small: Path) -> Settings:
     """Two short epochs, in a folder of the test's own."""
-    return Settings(epochs=2, runs_dir=tmp_path / "runs", device="cpu", data=DataSettings(path=small))
+    return Settings(epochs=2, batch_size=64, runs_dir=tmp_path / "runs", device="cpu", data=DataSettings(path=small))
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def start(tmp_path: Path, small: Path) -> Command:
     """Start the real command in the test's folder, on the small data; its output is text."""
 
     def run(command: str, *flags: str) -> "subprocess.Popen[str]":
-        device = [] if command == "inspect" else ["--device=cpu"]
+        common = {"inspect": [], "train": ["--device=cpu", "--batch-size=64"]}.get(command, ["--device=cpu"])
         return subprocess.Popen(
-            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *device, *flags],
+            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *common, *flags],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,

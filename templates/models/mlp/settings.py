@@ -6,7 +6,7 @@ class ModelSettings:
     """Outputs of each hidden layer."""
     depth: int = 2
     """Hidden layers; 0 leaves a linear model."""
-    dropout: float = 0.3
+    dropout: float = 0.5
     """How much of each hidden layer is left out at random while training; more of it against overfitting."""
     in_size: int | None = None
     """Features that enter the first linear layer. Left out, they are counted from the samples."""

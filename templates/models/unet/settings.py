@@ -6,7 +6,7 @@ class ModelSettings:
     """Channels of the first level; each further level has twice as many. The paper has 64."""
     depth: int = 3
     """Halvings on the way down. The paper has 4."""
-    dropout: float = 0.3
+    dropout: float = 0.1
     """How much of each level is left out at random while training; more of it against overfitting."""
 
     def __post_init__(self) -> None:

@@ -1,7 +1,4 @@
-"""Every setting of the experiment, with the reason for its default. Torch-free, so that `--help` is fast.
-
-The command line is made from these dataclasses: `--lr 0.01`, `--data.path mine.npz`.
-"""
+"""Every setting, with the reason for its default; they make the command line: `--lr 0.01`, `--data.path mine.npz`."""
 
 import math
 import re
@@ -27,7 +24,7 @@ class DataSettings:
     resize: str = "none"
     """Resize samples on the device: 64 makes every side so long, 48x64 these; scores and predictions keep the size."""
     normalise: bool = True
-    """Give each channel mean 0 and standard deviation 1, as they are in the training split."""
+    """Give each channel mean 0 and standard deviation 1, by those of the training split."""
     groups: str = "groups"
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
@@ -38,7 +35,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         require(self.split_seed >= 0, "data.split_seed", self.split_seed, "0 or more")
         fits = re.fullmatch(r"none|[1-9]\d{,4}(x[1-9]\d{,4})*", self.resize)
-        require(fits is not None, "data.resize", self.resize, "none, 64 (every side), or sides such as 48x64")
+        require(bool(fits), "data.resize", self.resize, "none, 64 (every side), or sides such as 48x64")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +70,9 @@ class Settings:
     """Where run directories go; show them all with `tensorboard --logdir runs`."""
     epochs: int = 60
     """At most this many passes over the training split; the learning rate falls to zero over them."""
-    batch_size: int = 64
-    """Samples per step: larger is faster per epoch, smaller takes more steps and often generalises better."""
-    lr: float = 2e-3
+    batch_size: int | None = None
+    """Samples per step: larger is faster, smaller learns more per epoch. Left out: 64, or less where there are few."""
+    lr: float = 1e-3
     """The learning rate at the start, the first number to tune: try three times more and three times less."""
     weight_decay: float = 0.05
     """How strongly AdamW pulls weights towards zero; more of it against overfitting."""
@@ -100,8 +97,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)):
-            require(least <= getattr(self, name) < 2**31, name, getattr(self, name), f"{least} to 2**31 - 1")
+            value = getattr(self, name)
+            require(value is None or least <= value < 2**31, name, value, f"{least} to 2**31 - 1")
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
-        require(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name) is not None, "name", self.name, rule)
+        require(bool(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name)), "name", self.name, rule)

@@ -28,7 +28,8 @@ class Datasets:
             raise RefusedError("the data has changed since the run began", str(settings.data.path), fix)
         arrays = load_splits(file, settings.data)
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
-        limit = settings.batch_size if one_batch else None
+        self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
+        limit = self.batch_size if one_batch else None
         self.splits = {}
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
@@ -43,3 +44,8 @@ class Datasets:
             batches = Batches(train, batch_size=1024, device=torch.device("cpu"))
             self.normalisation = Normalisation.measure(x for x, _ in batches.epoch())
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
+
+
+def choose_batch_size(count: int) -> int:
+    """Return 64, or 32 or 16 for so few samples that an epoch would have less than 16 steps to learn from."""
+    return next((size for size in (64, 32) if count >= 16 * size), 16)

@@ -16,6 +16,7 @@ from .datasets import Datasets
 from .device import channels_last, choose_device, choose_precision, seed_everything
 from .early_stopping import EarlyStopping
 from .errors import ConfigError
+from .inference import evaluation_batch_size
 from .logbook import Logbook
 from .model import build_model
 from .optimizer import build_optimizer, build_schedule
@@ -38,8 +39,7 @@ class Experiment:
     def __init__(
         self, settings: Settings, *, one_batch: bool = False, checkpoint: dict[str, Any] | None = None
     ) -> None:
-        self.settings = settings
-        self.checkpoint = checkpoint
+        self.settings, self.checkpoint = settings, checkpoint
         self.device = choose_device(settings.device)
         seed_everything(settings.seed, deterministic=settings.deterministic)  # before anything starts CUDA
         self.precision = choose_precision(settings.precision, self.device)
@@ -47,7 +47,6 @@ class Experiment:
         self.device_name = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if gpu else str(self.device)
         # Whether the same run on the same machine gives the same bits.
         self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)
-
         self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
         self.targets = self.data.targets
         self.task = Task(self.targets, settings.task, self.device)
@@ -56,19 +55,19 @@ class Experiment:
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
         with torch.device("meta"):  # shapes only
             weights = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model)).parameters()
-        nbytes = 4 * sum(weight.nbytes for weight in weights)  # with gradients and the optimizer's two moments
-        check_memory(nbytes, "for the model", "use smaller settings of --model")
+        needed = 4 * sum(weight.nbytes for weight in weights)  # with gradients and the optimizer's two moments
+        check_memory(needed, "for the model", "use smaller settings of --model")
         self.model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         self.not_loaded: list[str] = []
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
         elif settings.init_from:
             self.not_loaded = self.init_from(load_best(settings.init_from))
-        directions = {f"val_{name}": maximize for name, maximize in self.task.maximize.items()}
-        if settings.monitor not in directions:
-            what, fix = f"--monitor is {settings.monitor}", f"choose one of: {', '.join(directions)}"
+        maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
+        if settings.monitor not in maximize:
+            what, fix = f"--monitor is {settings.monitor}", f"choose one of: {', '.join(maximize)}"
             raise ConfigError(what, "in the settings", fix)
-        self.early_stopping = EarlyStopping(patience=settings.patience, maximize=directions[settings.monitor])
+        self.early_stopping = EarlyStopping(patience=settings.patience, maximize=maximize[settings.monitor])
 
     def init_from(self, other: dict[str, Any]) -> list[str]:
         """Take what fits from another run's checkpoint; return the names of the weights that start anew.
@@ -90,11 +89,12 @@ class Experiment:
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.data.sizes.items())
         least = ", the least that the model takes" if settings.data.resize == "none" else ""
         resized = f", resized to {used}{least}" if used != shape else ""
-        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        parameters = sum(weight.numel() for weight in self.model.parameters())
         yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
         yield f"task    {self.targets.describe()}"
         yield f"model   {type(self.model).__name__} with {parameters:,} parameters"
-        yield f"device  {self.device_name}, {str(self.precision)[6:]}, {torch.get_num_threads()} threads"
+        how = f"{str(self.precision)[6:]}, {torch.get_num_threads()} threads, batches of {self.data.batch_size}"
+        yield f"device  {self.device_name}, {how}"
         if settings.init_from and not self.checkpoint:
             yield f"init    {settings.init_from}; weights that start anew: {', '.join(self.not_loaded) or 'none'}"
 
@@ -103,7 +103,7 @@ class Experiment:
         training = split == "train"
         return Batches(
             self.data.splits[split],
-            batch_size=self.settings.batch_size * (1 if training else 4),
+            batch_size=self.data.batch_size if training else evaluation_batch_size(self.settings),
             device=self.device,
             normalisation=self.data.normalisation,
             augmentation=self.augmentation if training else None,

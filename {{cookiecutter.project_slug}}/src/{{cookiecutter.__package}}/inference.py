@@ -67,7 +67,7 @@ class Trained:
         """Return the samples in batches, in their order."""
         return Batches(
             dataset,
-            batch_size=4 * self.settings.batch_size,
+            batch_size=evaluation_batch_size(self.settings),
             device=self.device,
             normalisation=self.normalisation,
         )
@@ -106,6 +106,11 @@ class Trained:
                 parts.append(self.task.predict(self.forward(batch)))
                 bar.update(len(batch))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def evaluation_batch_size(settings: Settings) -> int:
+    """Return how many samples are scored at once: more than are trained on, since no gradients are kept."""
+    return 4 * (settings.batch_size or 64)
 
 
 @torch.inference_mode()

@@ -1,0 +1,40 @@
+"""A file becomes datasets that share what the training split tells."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.config import DataSettings, Settings
+from {{ cookiecutter.__package }}.datasets import Datasets, choose_batch_size
+from {{ cookiecutter.__package }}.errors import RefusedError
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 16), (511, 16), (512, 32), (1023, 32), (1024, 64), (10**6, 64)])
+def test_few_samples_get_small_batches(count: int, size: int) -> None:
+    assert choose_batch_size(count) == size
+
+
+def test_statistics_are_those_of_the_training_split(settings: Settings) -> None:
+    data = Datasets(settings, one_batch=False, checkpoint=None)
+    x = torch.stack([data.splits["train"][k][0] for k in range(126)])
+    assert data.normalisation and torch.allclose(data.normalisation.mean.flatten(), x.mean((0, 2, 3)), rtol=1e-5)
+    raw = Datasets(replace(settings, data=replace(settings.data, normalise=False)), one_batch=False, checkpoint=None)
+    assert raw.normalisation is None
+    assert data.sizes == {"train": 126, "val": 27, "test": 27} and data.batch_size == 64
+
+
+def test_one_batch_is_what_is_kept_of_every_split(settings: Settings) -> None:
+    data = Datasets(replace(settings, batch_size=20), one_batch=True, checkpoint=None)
+    assert data.sizes == {"train": 20, "val": 20, "test": 20} and len(data.splits["val"]) == 20  # type: ignore[arg-type]
+
+
+def test_other_data_than_that_of_the_checkpoint_is_refused(settings: Settings, tmp_path: Path, small: Path) -> None:
+    with np.load(small) as arrays:
+        np.savez(tmp_path / "other.npz", x=arrays["x"][1:], y=arrays["y"][1:])
+    before = Datasets(settings, one_batch=False, checkpoint=None)
+    other = replace(settings, data=DataSettings(path=tmp_path / "other.npz"))
+    with pytest.raises(RefusedError, match="the data has changed since the run began"):
+        Datasets(other, one_batch=False, checkpoint={"data_sha256": before.sha256})
