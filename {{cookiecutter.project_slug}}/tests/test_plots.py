@@ -1,5 +1,7 @@
 """Samples of every shape can be drawn."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,14 @@ def test_a_sample_and_its_mask_are_drawn(shape: tuple[int, ...]) -> None:
     assert len(np.unique(pictures[0])) > 2  # not a white sheet
     assert np.array_equal(pictures[0], pictures[1]) or len(shape) == 2  # class 0 is see-through
     assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_a_title_may_hold_anything() -> None:
+    figure, axes = grid(1, 1)
+    show(axes[0], torch.zeros(1, 4, 4), "costs $5 \\frac{$ 名字 \x1b")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that no font of this machine has
+        drawn(figure)
 
 
 def test_a_constant_sample_is_drawn() -> None:

@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .plots import show_samples, worst
+from .plots import plain, show_samples, worst
 from .task import Task
 
-SAMPLES = None  # how many are looked at; None: all
+SAMPLES = 10_000  # how many are looked at, at most
 MOST_NAMES = 40  # classes that are named in the matrix
 
 
@@ -32,7 +32,7 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
 def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
     """Return a picture of how many samples of each class (row) were predicted as each class (column)."""
-    classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.class_names]
+    classes, names = task.targets.out_size, [plain(name, most=20) for name in task.targets.class_names]
     counts = np.bincount((target * classes + predicted).numpy(), minlength=classes**2).reshape(classes, classes)
     side = min(12.0, 2 + 0.3 * classes)
     figure = Figure(figsize=(side, side), layout="constrained")

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from .plots import show_samples, worst
 from .task import Task
 
-SAMPLES = None  # how many are looked at; None: all
+SAMPLES = 10_000  # how many are looked at, at most
 MOST_LABELS = 10  # that get a curve
 
 

@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 from .plots import grid, show, show_mask
 from .task import Task
 
-SAMPLES = 6  # how many are looked at
+SAMPLES = 6  # how many are looked at, at most
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:

@@ -91,7 +91,7 @@ class Trained:
             outputs.append(self.forward(x)[:SAMPLES].float().cpu())
             targets.append(y[:SAMPLES].cpu())
             seen += len(x)
-            if SAMPLES and seen >= SAMPLES:
+            if seen >= SAMPLES:
                 break
         return draw(dataset, torch.cat(outputs)[:SAMPLES], torch.cat(targets)[:SAMPLES], self.task)
 

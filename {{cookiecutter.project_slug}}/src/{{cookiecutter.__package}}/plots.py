@@ -35,7 +35,7 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
     """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
     sample, like = sample.cpu().float(), (sample if like is None else like).cpu().float()
     low, high = like.min().item(), like.max().item()
-    axes.set_title(title, fontsize=8)
+    axes.set_title(plain(title), fontsize=8)
     if sample.ndim == 2:  # (C, L)
         axes.plot(sample.T.numpy(), linewidth=0.8)
         axes.set_ylim(low, high + (low == high))
@@ -46,6 +46,11 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
         axes.imshow(((sample - low) / (high - low or 1)).clamp(0, 1).permute(1, 2, 0).numpy())
     else:
         axes.imshow(sample[0].numpy(), cmap="gray", vmin=low, vmax=high)
+
+
+def plain(text: object, most: int = 60) -> str:
+    """Return a text as matplotlib takes it: dollar signs would begin a formula."""
+    return str(text)[:most].replace("$", r"\$")
 
 
 def show_mask(axes: Axes, mask: Tensor, classes: int) -> None:

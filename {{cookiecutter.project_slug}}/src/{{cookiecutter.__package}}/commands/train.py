@@ -58,11 +58,11 @@ def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
         run.outcome = trainer.fit()
         trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
         trained, splits = Trained(run.folder, experiment.settings), experiment.data.splits
-        # One step later than the last scalars: should this be done twice, TensorBoard drops the first one.
-        trainer.logbook.figures(trained.figures(splits["val"]), step=trainer.global_step + 1)
         if "test" in splits:
             scores = trained.score(splits["test"], trainer.leave_if_asked)
             run.write_json("evaluation.json", {"split": "test", **scores})
             merit = experiment.task.figure_of_merit
             score = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples"
             trainer.logbook.write(f"{score}, with the weights of epoch {scores['best_epoch']}", colour=Style.BRIGHT)
+        # One step later than the last scalars: should this be done twice, TensorBoard drops the first one.
+        trainer.logbook.figures(trained.figures(splits["val"]), step=trainer.global_step + 1)
