@@ -21,6 +21,9 @@ SHOWN = 3  # epochs, before the last
 
 def record(task: str, model: str) -> None:
     """Render a combination, train it, and write the lines of its log, most epochs left out."""
+    output = OUTPUTS / f"{task}-{model}.txt"
+    if not output.exists():  # the README, which is rendered before anything is recorded, includes it
+        output.write_text("...\n")
     with tempfile.TemporaryDirectory() as folder:
         answers = {"task": task, "model": model}
         project = cookiecutter(
@@ -32,7 +35,7 @@ def record(task: str, model: str) -> None:
     lines = result.stdout.splitlines()
     epochs = [number for number, line in enumerate(lines) if line.startswith("epoch ")]
     kept = [*lines[: epochs[SHOWN]], "...", *lines[epochs[-1] :]]
-    (OUTPUTS / f"{task}-{model}.txt").write_text("\n".join(kept) + "\n")
+    output.write_text("\n".join(kept) + "\n")
     print(f"{task}-{model}: {lines[-2]}", flush=True)
 
 

@@ -7,7 +7,7 @@ Every row is one rendered experiment on one data set. Seed s decides weights, ba
 their settings by the validation split and are fitted to the training split, as the experiment is. A row passes if its
 mean is at least that of the best reference minus one standard error: that of the paired differences, and no smaller
 than one test sample where the score counts samples. The models of which less is asked have a fixed bar.
-Writes results.json and README.md. What was trained before in --work is not trained again.
+Writes results.json and README.md.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -226,11 +227,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--work", type=Path, default=ROOT / "benchmarks" / "quality" / "work", help="ignored by git")
+    parser.add_argument("--work", type=Path, help="a folder to work in; runs that are there are taken as they are")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
-    work = arguments.work.resolve()
+    work = (arguments.work or Path(tempfile.mkdtemp())).resolve()
     work.mkdir(parents=True, exist_ok=True)
+    git = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
     for name in ("breast_cancer", "wine", "iris", "diabetes"):
         bunch = getattr(datasets, f"load_{name}")()
         np.savez(work / f"{name}.npz", x=bunch.data, y=bunch.target)
@@ -247,6 +250,7 @@ def main() -> None:
         results = {key: future.result() for key, future in jobs.items()}
     report: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
+        "commit": commit,
         "seeds": list(seeds),
         "torch": torch.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

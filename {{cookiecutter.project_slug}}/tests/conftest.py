@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import DataSettings, Settings
 
 from .example import bundled
@@ -35,6 +36,20 @@ def small(tmp_path: Path) -> Path:
 def settings(tmp_path: Path, small: Path) -> Settings:
     """Two short epochs, in a folder of the test's own."""
     return Settings(epochs=2, batch_size=64, runs_dir=tmp_path / "runs", device="cpu", data=DataSettings(path=small))
+
+
+def learn(folder: Path, *flags: str, **arrays: np.ndarray) -> Path:
+    """Train on the arrays by the real command; return the run directory."""
+    np.savez(folder / "mine.npz", **arrays)  # type: ignore[arg-type]
+    common = [f"--data.path={folder / 'mine.npz'}", f"--runs-dir={folder / 'runs'}", "--device=cpu"]
+    assert main(["train", *common, *flags]) == 0
+    return max((folder / "runs").glob("*/*"))
+
+
+def predict(run: Path, out: Path) -> Path:
+    """Predict the samples that a run learned from, and others of the same file, by the real command."""
+    assert main(["predict", str(run), "--device=cpu", f"--out={out}"]) == 0
+    return out
 
 
 @pytest.fixture

@@ -187,7 +187,8 @@ def test_seconds_since_1970_are_refused() -> None:
         ((1, 8, 8), "none", (1, 8, 8)),
         ((13,), "none", (13,)),
         ((3, 2, 9), "16", (3, 16, 16)),
-        ((3, 2, 9), "16x2", (3, 16, 4)),
+        ((3, 2, 9), "16x5", (3, 16, 5)),
+        ((3, 2, 2, 2), "4", (3, 4, 4, 4)),
     ],
 )
 def test_samples_get_the_sides_that_are_wished_and_that_the_model_needs(
@@ -196,7 +197,14 @@ def test_samples_get_the_sides_that_are_wished_and_that_the_model_needs(
     assert input_shape(shape, resize, 4) == expected
 
 
-@pytest.mark.parametrize(("shape", "resize"), [((13,), "4"), ((1, 8, 8), "8x8x8"), ((1, 8), "8x8")])
+def test_smaller_sides_than_the_model_takes_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--data.resize is 16x3, and the model needs sides of 4 or more; "):
+        input_shape((1, 8, 8), "16x3", 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "resize"), [((13,), "4"), ((1, 8, 8), "8x8x8"), ((1, 8), "8x8"), ((1, 2, 2, 2, 2), "8")]
+)
 def test_sides_that_samples_do_not_have_cannot_be_resized(shape: tuple[int, ...], resize: str) -> None:
     with pytest.raises(ConfigError, match=f"--data.resize is {resize}, and samples of shape .* have . sides; "):
         input_shape(shape, resize, 1)

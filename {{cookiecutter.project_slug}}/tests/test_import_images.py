@@ -21,11 +21,13 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_pictures_become_arrays_with_the_names_of_their_folders(pictures: Path, tmp_path: Path, capsys) -> None:
-    (pictures / "dog" / "Thumbs.db").write_bytes(b"no picture")
+    for name in ("dog/Thumbs.db", "dog/._0.png", ".hidden/1.png", "direct.png", "dog/deeper/2.png"):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).write_bytes(b"no picture")
     out = tmp_path / "out.npz"
     assert main(["import-images", str(pictures), str(out)]) == 0
     printed = capsys.readouterr().out
-    assert printed == f"6 pictures of 2 classes, (1, 5, 4), are in {out}; 1 other files were left out\n"
+    assert printed == f"6 pictures of 2 classes, (1, 5, 4), are in {out}; 5 other files were left out\n"
     with np.load(out) as arrays:
         assert arrays["x"].shape == (6, 1, 5, 4) and arrays["x"].dtype == np.uint8
         assert arrays["y"].tolist() == ["dog"] * 3 + ["猫"] * 3
@@ -93,7 +95,8 @@ def test_a_picture_that_cannot_be_used_is_named(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere", "out.npz"], "there are no pictures in its folders; in nowhere, seen from "),
+        (["nowhere", "out.npz"], "there is no such folder; nowhere, seen from "),
+        (["in/dog", "out.npz"], "there are no pictures in its folders; in in/dog, seen from "),
         (["in", "out.csv"], "the file must end in .npz; in out.csv; "),
         (["in", "in"], "the file must end in .npz; in in; "),
         (["in", "out.npz", "--resize=1x2x3"], "--resize is 1x2x3; in the settings; it must be none, 64 (both sides)"),

@@ -47,8 +47,9 @@ def test_a_constant_sample_is_drawn() -> None:
         drawn(figure)
 
 
-def test_rows_of_a_table_have_no_picture() -> None:
-    assert show_samples(ArrayDataset(np.zeros((3, 4)), np.zeros(3)), {0: "a"}) is None
+def test_rows_of_a_table_and_more_than_three_sides_have_no_picture() -> None:
+    for shape in ((3, 4), (3, 1, 2, 2, 2, 2)):
+        assert show_samples(ArrayDataset(np.zeros(shape), np.zeros(3)), {0: "a"}) is None
     images = ArrayDataset(np.zeros((3, 1, 4, 4)), np.zeros(3))
     assert show_samples(images, {}) is None and len(show_samples(images, {2: "a", 0: "b"}).axes) == 4
 

@@ -49,7 +49,7 @@ def test_a_resumed_run_may_change_how_long_and_where_but_not_what(tmp_path: Path
 
 
 def test_a_setting_that_was_added_since_does_not_stop_a_resume(tmp_path: Path) -> None:
-    check_changes("lr: 0.002\ndata:\n  x: x\n", Settings(), tmp_path)
+    check_changes("lr: 0.001\ndata:\n  x: x\n", Settings(), tmp_path)
 
 
 def test_a_setting_that_is_gone_is_named(tmp_path: Path) -> None:

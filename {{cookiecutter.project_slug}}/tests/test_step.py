@@ -25,8 +25,8 @@ def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[S
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_steps_on_one_batch_lower_its_loss(settings: Settings, precision: torch.dtype) -> None:
     step, x, y = build(settings, precision)
-    losses = [step(x, y).item() for _ in range(20)]
-    assert losses[-1] < 0.5 * losses[0]
+    losses = [step(x, y).item() for _ in range(30)]
+    assert losses[-1] < 0.8 * losses[0]
     assert next(step.model.parameters()).dtype == torch.float32
 
 

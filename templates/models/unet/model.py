@@ -41,8 +41,12 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return outputs (B, out_size, ...) at each position of the samples (B, C, ...)."""
         sides = x.shape[2:]
-        # Samples whose sides cannot be halved so often are continued at their ends, and cropped again below.
-        padding = [amount for side in reversed(sides) for amount in (0, -side % self.multiple)]
+        # Samples whose sides cannot be halved so often are continued at their ends, and cropped again below. The lowest
+        # level keeps two positions at least, which its norm needs.
+        filled = [max(2, -(-side // self.multiple)) * self.multiple for side in sides]
+        padding = [
+            amount for side, full in zip(reversed(sides), reversed(filled), strict=True) for amount in (0, full - side)
+        ]
         x = functional.pad(x, padding, mode="replicate")
         skipped = []
         for level in self.down[:-1]:

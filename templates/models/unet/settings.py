@@ -9,21 +9,18 @@ class ModelSettings:
     dropout: float = 0.1
     """How much of each level is left out at random while training; more of it against overfitting."""
 
+    minimum_size = 1  # the shortest side that the model takes
+
     def __post_init__(self) -> None:
         for name, most in (("width", 2**12), ("depth", 8)):
             require(1 <= getattr(self, name) <= most, f"model.{name}", getattr(self, name), f"1 to {most}")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
 
-    @property
-    def minimum_size(self) -> int:
-        """The shortest side that the model takes: the lowest level has two positions, which its norm needs."""
-        return 2**self.depth + 1
-
     def outline(self, sample_shape: tuple[int, ...]) -> str | None:
         """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
         if len(sample_shape) not in (2, 3, 4):
             return None
-        lowest = " x ".join(str(-(-side // 2**self.depth)) for side in sample_shape[1:])
+        lowest = " x ".join(str(max(2, -(-side // 2**self.depth))) for side in sample_shape[1:])
         return (
             f"{self.depth} halvings, down to {lowest} positions and {self.width * 2**self.depth} channels, and up again"
         )

@@ -9,7 +9,7 @@ from {{ cookiecutter.__package }}.config import ModelSettings
 from {{ cookiecutter.__package }}.model import build_model
 
 DEFAULTS = ModelSettings()
-TAKEN = [(2, 16), (3, 33), (1, 9, 9), (3, 28, 28), (1, 9, 13), (2, 9, 10, 12)]
+TAKEN = [(2, 16), (3, 33), (1, 1, 9), (3, 28, 28), (1, 9, 13), (2, 3, 10, 12)]
 REFUSED = [(13,), (1, 9, 9, 9, 9)]
 TOO_LARGE = ["--model.width=4096", "--model.depth=8"]  # flags, for a test of train
 DENSE = True
@@ -32,13 +32,15 @@ def test_the_published_network_has_the_published_widths() -> None:
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_an_output_sees_its_surroundings_and_nothing_far_away(depth: int) -> None:
-    model = build((1, 96), replace(DEFAULTS, depth=depth, width=4)).eval()
-    x = torch.zeros(1, 1, 96)
+    model = build((1, 400), replace(DEFAULTS, depth=depth, width=4)).eval()
+    x = torch.zeros(1, 1, 400)
     before = model(x)
-    x[..., 48] = 1
+    x[..., 200] = 1
     changed = (model(x) != before).any(dim=1).flatten().nonzero().flatten()
-    reach = 2 + 4 * sum(2**level for level in range(1, depth + 1)) + 2 + 2**depth
-    assert 48 in changed and changed.min() > 48 - 2 * reach and changed.max() < 48 + 2 * reach
+    # Two 3-wide convolutions on each level, down and up again, where a step is 2 ** level; halving and doubling round.
+    reach = sum(4 * 2**level for level in range(depth)) + 2 * 2**depth + 2 * 2**depth
+    assert 200 in changed and changed.min() >= 200 - reach and changed.max() <= 200 + reach
+    assert changed.min() < 200 - reach / 3 and changed.max() > 200 + reach / 3
 
 
 @pytest.mark.parametrize(("shape", "lowest"), [((1, 9, 13), "2 x 2"), ((2, 33), "5")])

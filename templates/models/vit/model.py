@@ -82,9 +82,9 @@ class ViT(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """Draw the weights as the authors' code does, but the positions as wide as the patches are.
+        """Draw linear layers as Glorot and Bengio (2010), positions with a deviation of 1; the output starts at zero.
 
-        With the authors' deviation of 0.02, few samples are not enough to learn where patches are.
+        The authors draw positions with 0.02: from few samples it is then hard to learn where patches are.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):

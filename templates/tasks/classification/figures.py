@@ -6,11 +6,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .plots import plain, show_samples, worst
+from .plots import show_samples, worst
 from .task import Task
 
 SAMPLES = 10_000  # how many are looked at, at most
-MOST_NAMES = 40  # classes that are named in the matrix
+MOST_CLASSES, MOST_NAMES = 1000, 40  # that get a matrix, and names in it
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
@@ -18,7 +18,9 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
     Outputs are (N, K), targets (N,).
     """
-    figures = {"confusion": confusion_matrix(output.argmax(1), target.long(), task)}
+    figures = {}
+    if task.targets.out_size <= MOST_CLASSES:
+        figures["confusion"] = confusion_matrix(output.argmax(1), target.long(), task)
     probability = output.softmax(1)
     sure, predicted = probability.max(1)  # (N,)
     names = task.targets.class_names
@@ -27,20 +29,21 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
         for n in worst(torch.where(predicted == target, 0, sure))
     }
     mistakes = show_samples(dataset, titles)
-    return figures | ({"worst_mistakes": mistakes} if mistakes else {})
+    if mistakes:
+        figures["worst_mistakes"] = mistakes
+    return figures
 
 
 def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
     """Return a picture of how many samples of each class (row) were predicted as each class (column)."""
-    classes, names = task.targets.out_size, [plain(name, most=20) for name in task.targets.class_names]
+    classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.class_names]
     counts = np.bincount((target * classes + predicted).numpy(), minlength=classes**2).reshape(classes, classes)
     side = min(12.0, 2 + 0.3 * classes)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     shares = counts / counts.sum(1, keepdims=True).clip(1)  # of the samples of the class
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set(xlabel="predicted", ylabel="true", title=f"{len(target):,} samples of the validation")
     if classes <= MOST_NAMES:
         axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0)
         axes.set_yticks(range(classes), names)

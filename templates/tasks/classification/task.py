@@ -83,7 +83,7 @@ class Metrics:
             self.top_5_hits += (best_5 == target[:, None]).sum()
 
     def compute(self) -> dict[str, float]:
-        """Return accuracy, macro F1 (over the classes that occur) and, for more than five classes, top-5 accuracy."""
+        """Return accuracy, macro F1 (over classes that occur or are predicted) and, above 5 classes, top-5 accuracy."""
         samples = self.actual.sum()
         numbers = {
             "accuracy": self.hits.sum() / samples,
@@ -94,8 +94,10 @@ class Metrics:
         return {name: number.item() for name, number in numbers.items()}
 
     def details(self) -> dict[str, float]:
-        """Return the F1 of each class."""
-        return {f"f1/{name}": number for name, number in zip(self.class_names, self.f1().tolist(), strict=True)}
+        """Return the F1 of each class that occurs or is predicted."""
+        there = (self.predicted + self.actual > 0).tolist()
+        rows = zip(self.class_names, self.f1().tolist(), there, strict=True)
+        return {f"f1/{name}": number for name, number, is_there in rows if is_there}
 
     def f1(self) -> Tensor:
         """Return the F1 of each class (K,); 0 for one that neither occurs nor is predicted."""

@@ -29,13 +29,17 @@ class Targets:
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
         """Measure the targets of the training split (N, C, ...). Raises DataError if a channel never varies."""
-        axes = (0, *range(2, y.ndim))
+        axes, count = (0, *range(2, y.ndim)), y.size / y.shape[1]
         lows, highs = y.min(axis=axes), y.max(axis=axes)  # (C,)
         constant = np.flatnonzero(lows == highs)
         if len(constant):
             what = f"channel {constant[0]} of the targets is {lows[constant[0]]} everywhere"
             raise DataError(what, where, "leave out this channel; --data.split and groups decide who is in train")
-        mean, std = y.mean(axis=axes, dtype=np.float64), y.std(axis=axes, dtype=np.float64)
+        mean = y.sum(axis=axes, dtype=np.float64) / count
+        centre = mean.reshape(-1, *[1] * (y.ndim - 2))
+        rows = max(1, 2**22 // y[0].size)  # some at a time, so that the copies of large targets do not fill the memory
+        squares = sum(np.square(y[n : n + rows] - centre).sum(axis=axes) for n in range(0, len(y), rows))
+        std = np.sqrt(squares / count)
         return cls(mean.tolist(), std.tolist(), float(lows.min()), float(highs.max()), y.ndim - 2)
 
     @property

@@ -37,4 +37,5 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
 def labels(row: Tensor) -> str:
     """Return the labels that a row (L,) has, by number."""
-    return "+".join(map(str, row.nonzero().flatten().tolist())) or "none"
+    has = row.nonzero().flatten().tolist()
+    return "+".join(map(str, has[:4])) + ("+..." if len(has) > 4 else "") or "none"

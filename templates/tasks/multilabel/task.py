@@ -71,33 +71,35 @@ class Metrics:
         self.targets.append(target.bool())
 
     def compute(self) -> dict[str, float]:
-        """Return mean average precision and macro F1 (over the labels that occur), and subset accuracy."""
+        """Return mean average precision (over the labels that occur), macro F1 and subset accuracy.
+
+        F1 is the mean over the labels that occur or are predicted, as in scikit-learn.
+        """
         target = torch.cat(self.targets)  # (N, L)
         predicted = torch.cat(self.outputs).sigmoid() >= self.threshold  # (N, L)
-        hits = (predicted & target).sum(0)  # (L,)
-        f1 = 2 * hits / (predicted.sum(0) + target.sum(0)).clamp(min=1)
-        occurs = target.any(0)
-        numbers = {
-            "mean_average_precision": self.average_precision()[occurs].mean(),
-            "macro_f1": f1[occurs].mean(),
-            "subset_accuracy": (predicted == target).all(1).float().mean(),
+        counts = predicted.sum(0) + target.sum(0)  # (L,)
+        f1 = 2 * (predicted & target).sum(0) / counts.clamp(min=1)
+        precision = list(self.details().values())
+        return {
+            "mean_average_precision": sum(precision) / max(1, len(precision)),
+            "macro_f1": (f1.sum() / (counts > 0).sum().clamp(min=1)).item(),
+            "subset_accuracy": (predicted == target).all(1).float().mean().item(),
         }
-        return {name: number.item() for name, number in numbers.items()}
 
     def details(self) -> dict[str, float]:
-        """Return the average precision of each label."""
-        return {f"average_precision/{label}": number for label, number in enumerate(self.average_precision().tolist())}
+        """Return the average precision of each label that occurs."""
+        output, target = torch.cat(self.outputs).cpu(), torch.cat(self.targets).cpu()  # (N, L)
+        occurs = target.any(0).nonzero().flatten().tolist()
+        return {f"average_precision/{k}": average_precision(output[:, k], target[:, k]) for k in occurs}
 
-    def average_precision(self) -> Tensor:
-        """Return the area under precision over recall, in steps, of each label (L,); 0 for one that never occurs."""
-        output, order = torch.cat(self.outputs).sort(dim=0, descending=True)  # (N, L), the surest sample first
-        hits = torch.cat(self.targets).gather(0, order).float()  # (N, L)
-        found = hits.cumsum(0)
-        rank = torch.arange(1, len(hits) + 1, device=hits.device)[:, None]
-        # Samples with equal outputs come in at once, so precision and recall count at the last of them.
-        last = torch.ones_like(hits, dtype=torch.bool)
-        last[:-1] = output[:-1] != output[1:]
-        recall = found / found[-1].clamp(min=1)
-        before = torch.where(last, recall, 0).cummax(0).values.roll(1, 0)
-        before[0] = 0
-        return ((recall - before) * found / rank * last).sum(0)
+
+def average_precision(output: Tensor, target: Tensor) -> float:
+    """Return the area under precision over recall, in steps, for outputs (N,) and targets (N,), some of them true.
+
+    Samples with equal outputs come in at once, so precision and recall count at the last of them.
+    """
+    output, order = output.sort(descending=True)  # the surest sample first
+    found = target[order].cumsum(0)  # (N,)
+    last = torch.cat([output[:-1] != output[1:], torch.tensor([True])]).nonzero().flatten()
+    precision, recall = found[last] / (last + 1), found[last] / found[-1]
+    return (precision * recall.diff(prepend=torch.zeros(1))).sum().item()

@@ -17,7 +17,7 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
     Outputs and targets are (N, T), standardised; what is drawn is in the units of the file.
     """
-    mean, std = torch.tensor(task.targets.mean), torch.tensor(task.targets.std)
+    mean, std = (torch.tensor(numbers, dtype=torch.float64) for numbers in (task.targets.mean, task.targets.std))
     predicted, true = output * std + mean, target * std + mean  # (N, T)
     count = min(MOST_TARGETS, task.targets.out_size)
     columns = min(3, count)

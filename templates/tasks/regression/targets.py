@@ -23,7 +23,7 @@ class Targets:
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
         """Measure the targets of the training split (N, T). Raises DataError if one of them never varies."""
-        constant = np.flatnonzero(y.min(axis=0) == y.max(axis=0))
+        constant = np.flatnonzero((y.min(axis=0) == y.max(axis=0)) | (y.std(axis=0) < 1e-100))
         if len(constant):
             what = f"target {constant[0]} is {y[0, constant[0]]:g} for all samples"
             raise DataError(what, where, "leave out this column; --data.split and groups decide who is in train")
@@ -58,7 +58,7 @@ class Targets:
         for target in range(min(20, self.out_size)):
             row = f"{target:>6}"
             for y in splits.values():
-                row += f"{f'{y[:, target].min():.4g} to {y[:, target].max():.4g}':>24}"
+                row += f"{f'{y[:, target].min():.7g} to {y[:, target].max():.7g}':>24}"
             lines.append(row)
         return lines + [f"... and {self.out_size - 20} more targets ..."] * (self.out_size > 20)
 

@@ -35,11 +35,11 @@ class Task:
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""
-        return Metrics(self.targets, device)
+        return Metrics(self.targets)
 
     def predict(self, output: Tensor) -> dict[str, Array]:
         """Return for outputs (N, T) the numbers in their own units: (N,) for one target, else (N, T), float64."""
-        mean, std = torch.tensor(self.targets.mean).double(), torch.tensor(self.targets.std).double()
+        mean, std = (torch.tensor(numbers, dtype=torch.float64) for numbers in (self.targets.mean, self.targets.std))
         numbers = output.cpu().double() * std + mean
         return {"prediction": (numbers[:, 0] if self.targets.out_size == 1 else numbers).numpy()}
 
@@ -49,23 +49,21 @@ class Task:
 
 
 class Metrics:
-    """Sums over one pass: every sample weighs the same. They stay on the device, so no batch waits for the host."""
+    """All outputs of one pass, since a variance needs them; they stay on the device until the end."""
 
-    def __init__(self, targets: Targets, device: torch.device) -> None:
+    def __init__(self, targets: Targets) -> None:
         self.std = targets.std
-        self.samples = 0
-        self.sums = torch.zeros(4, targets.out_size, device=device)  # of |error|, error², target, target²
+        self.outputs: list[Tensor] = []
+        self.targets: list[Tensor] = []
 
     def update(self, output: Tensor, target: Tensor) -> None:
-        """Count a batch: standardised outputs and targets (B, T)."""
-        error = output.float() - target
-        self.samples += len(target)
-        self.sums += torch.stack([error.abs().sum(0), error.square().sum(0), target.sum(0), target.square().sum(0)])
+        """Keep a batch: standardised outputs and targets (B, T)."""
+        self.outputs.append(output.float())
+        self.targets.append(target)
 
     def compute(self) -> dict[str, float]:
         """Return R², mean absolute error and root mean squared error, each the mean over the targets."""
-        per_target = self.per_target()
-        return {name: sum(numbers) / len(numbers) for name, numbers in per_target.items()}
+        return {name: sum(numbers) / len(numbers) for name, numbers in self.per_target().items()}
 
     def details(self) -> dict[str, float]:
         """Return each metric of each target, if there are several."""
@@ -74,12 +72,10 @@ class Metrics:
 
     def per_target(self) -> dict[str, list[float]]:
         """Return R² (1 is perfect, 0 as good as the mean), and the errors in the units of the targets."""
-        absolute, squared, total, squares = (self.sums.cpu().double() / self.samples).tolist()
-        numbers: dict[str, list[float]] = {"r2": [], "mae": [], "rmse": []}
-        for k, std in enumerate(self.std):
-            variance = squares[k] - total[k] ** 2
-            constant = variance <= 1e-12 * squares[k]  # there is nothing to explain
-            numbers["r2"].append(float(squared[k] == 0) if constant else 1 - squared[k] / variance)
-            numbers["mae"].append(absolute[k] * std)
-            numbers["rmse"].append(squared[k] ** 0.5 * std)
-        return numbers
+        target = torch.cat(self.targets).cpu().double()  # (N, T)
+        error = torch.cat(self.outputs).cpu().double() - target  # (N, T)
+        squared, std = error.square().mean(0), torch.tensor(self.std, dtype=torch.float64)  # (T,)
+        variance = target.var(0, correction=0)
+        constant = target.amin(0) == target.amax(0)  # there is nothing to explain
+        r2 = torch.where(constant, (squared == 0).double(), 1 - squared / variance)
+        return {"r2": r2.tolist(), "mae": (error.abs().mean(0) * std).tolist(), "rmse": (squared.sqrt() * std).tolist()}

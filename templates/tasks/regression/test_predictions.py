@@ -6,23 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from {{ cookiecutter.__package }}.cli import main
-
+from .conftest import learn, predict
 from .example import bundled
-
-
-def learn(folder: Path, *flags: str, **arrays: np.ndarray) -> Path:
-    """Train on the arrays; return the run directory."""
-    np.savez(folder / "mine.npz", **arrays)  # type: ignore[arg-type]
-    common = [f"--data.path={folder / 'mine.npz'}", f"--runs-dir={folder / 'runs'}", "--device=cpu"]
-    assert main(["train", *common, *flags]) == 0
-    return max((folder / "runs").glob("*/*"))
-
-
-def predict(run: Path, out: Path) -> Path:
-    """Predict the samples that a run learned from, and others of the same file."""
-    assert main(["predict", str(run), "--device=cpu", f"--out={out}"]) == 0
-    return out
 
 
 def test_predictions_and_scores_are_in_the_units_of_the_file(tmp_path: Path) -> None:

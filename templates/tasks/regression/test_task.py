@@ -45,13 +45,16 @@ def test_metrics_by_hand_in_batches_of_any_size() -> None:
 
 
 def test_targets_without_any_variance_have_nothing_to_explain() -> None:
-    metrics = task().metrics(CPU)
-    metrics.update(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 1.0]]))
-    assert (metrics.details()["r2/0"], metrics.details()["r2/1"]) == (1.0, 0.0)
+    for count in (1, 100):
+        metrics = task().metrics(CPU)
+        metrics.update(torch.tensor([[0.3, 0.4]]).repeat(count, 1), torch.tensor([[0.3, 0.3]]).repeat(count, 1))
+        assert (metrics.details()["r2/0"], metrics.details()["r2/1"]) == (1.0, 0.0)
 
 
 def test_predictions_are_in_the_units_of_the_file() -> None:
     assert task().predict(OUTPUT)["prediction"].tolist() == [[100, -1], [110, -5], [120, -3]]
+    far = Task(Targets([1.7e9 + 1], [98.0]), TaskSettings(), CPU)
+    assert far.predict(OUTPUT[:, :1])["prediction"].tolist() == [1.7e9 + 1, 1.7e9 + 99, 1.7e9 + 197]
     one = Task(Targets([5.0], [2.0]), TaskSettings(), CPU)
     assert one.predict(OUTPUT[:, :1])["prediction"].tolist() == [5, 7, 9]
     assert task().column_names() == {"prediction": ["0", "1"]}

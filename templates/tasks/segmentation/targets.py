@@ -1,6 +1,7 @@
 """What is learned: a class at each position. NumPy only, so that looking at data does not wait for torch."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,25 +19,28 @@ class Targets:
 
     dense = True  # a target has the geometry of its sample
 
-    def __init__(self, values: Sequence[int], counts: Sequence[int], ignore_index: int) -> None:
+    def __init__(self, values: Sequence[int], counts: Sequence[int], ignore_index: int, ignored: int) -> None:
         self.values = list(values)
         self.counts = list(counts)  # positions of each class in the training split
         self.ignore_index = ignore_index
+        self.ignored = ignored  # positions in the training split
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
         """Learn the classes from the training masks (N, ...). Raises DataError if there are too few, or too many."""
-        values, counts = np.unique(y, return_counts=True)
-        seen = values != settings.ignore_index
-        values, counts = values[seen], counts[seen]
-        if len(values) < 2:
-            what = f"all masks are {values[0] if len(values) else 'unknown'} where they are not {settings.ignore_index}"
+        found: Counter[int] = Counter()
+        for part in parts(y):
+            values, counts = np.unique(part, return_counts=True)
+            found.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        ignored = found.pop(settings.ignore_index, 0)
+        if len(found) < 2:
+            what = f"all masks are {next(iter(found), 'unknown')} where they are not {settings.ignore_index}"
             fix = "give masks of two values or more; another value is ignored with --task.ignore-index, -1 ignores none"
             raise DataError(what, where, fix)
-        if len(values) > MOST:
-            what = f"the masks have {len(values)} values, which are too many for classes"
+        if len(found) > MOST:
+            what = f"the masks have {len(found)} values, which are too many for classes"
             raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")
-        return cls(values.tolist(), counts.tolist(), settings.ignore_index)
+        return cls(sorted(found), [found[value] for value in sorted(found)], settings.ignore_index, ignored)
 
     @property
     def out_size(self) -> int:
@@ -50,20 +54,27 @@ class Targets:
 
     def encode(self, y: Array, where: str) -> Array:
         """Return masks (N, ...) as class numbers, int16. Raises DataError for a value that was not trained."""
-        values = np.unique(y)
-        unknown = np.setdiff1d(values, [*self.values, self.ignore_index])
-        if len(unknown):
-            some = ", ".join(map(str, unknown[:3])) + (", ..." if len(unknown) > 3 else "")
-            what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
-            fix = "train on some of each class (--data.split and groups decide), or ignore it with --task.ignore-index"
-            raise DataError(what, where, fix)
-        numbers = [IGNORED if value == self.ignore_index else self.values.index(value) for value in values.tolist()]
-        return np.array(numbers, np.int16)[np.searchsorted(values, y)]
+        encoded = np.empty(y.shape, np.int16)
+        for part, numbers in zip(parts(y), parts(encoded), strict=True):
+            known = np.searchsorted(self.values, part).clip(max=self.out_size - 1)
+            numbers[:] = np.where(part == self.ignore_index, IGNORED, known)
+            unknown = np.unique(part[(part != self.ignore_index) & (np.array(self.values)[known] != part)])
+            if len(unknown):
+                some = ", ".join(map(str, unknown[:3].tolist())) + (", ..." if len(unknown) > 3 else "")
+                what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
+                fix = "train on some of each class (another --data.split-seed), or ignore one with --task.ignore-index"
+                raise DataError(what, where, fix)
+        if not (encoded != IGNORED).any():
+            what = f"all masks are {self.ignore_index}, which is ignored"
+            raise DataError(what, where, "give masks of known classes; --task.ignore-index says what is ignored")
+        return encoded
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
         names = ", ".join(map(str, self.values[:12]))
-        return f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}"
+        share = self.ignored / (self.ignored + sum(self.counts))
+        ignored = f"; {self.ignore_index} is ignored ({share:.1%})" if self.ignored else ""
+        return f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}{ignored}"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell how much of the masks of each split each value has."""
@@ -76,7 +87,12 @@ class Targets:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what predictions need besides the model."""
-        return {"values": self.values, "counts": self.counts, "ignore_index": self.ignore_index}
+        return {
+            "values": self.values,
+            "counts": self.counts,
+            "ignore_index": self.ignore_index,
+            "ignored": self.ignored,
+        }
 
 
 def strata(y: Array) -> Array | None:
@@ -85,7 +101,7 @@ def strata(y: Array) -> Array | None:
 
 
 def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
-    """Return masks with the sides of the samples (C, ...), with or without an axis of one channel, as (N, ...), int64.
+    """Return masks with the sides of the samples (C, ...), with or without an axis of one channel, as whole (N, ...).
 
     Raises DataError for other shapes, and for values that are not whole numbers.
     """
@@ -93,7 +109,15 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     if not sides or y.shape[1:] not in (sides, (1, *sides), (*sides, 1)):
         what = f"the masks have shape {y.shape[1:]}, and the samples {sample_shape}"
         raise DataError(what, where, "give each sample a mask with its sides; --data.channels says where channels are")
-    if y.dtype.kind == "U" or (y.dtype.kind == "f" and (y != np.floor(y)).any()) or np.abs(y).max() >= 2**31:
+    whole = y.dtype.kind in "biuf" and all((part == np.floor(part)).all() for part in parts(y))
+    if not whole or y.max() >= 2**31 or y.min() < -(2**31):
         what = f"the masks, of type {y.dtype}, do not hold class numbers"
-        raise DataError(what, where, "number the classes: whole numbers below 2**31")
-    return y.reshape(len(y), *sides).astype(np.int64)
+        raise DataError(what, where, "number the classes: whole numbers below 2**31 (y.argmax(1), if one-hot)")
+    y = y.reshape(len(y), *sides)
+    return y if y.dtype.kind in "iu" and y.dtype.itemsize < 8 else y.astype(np.int32)
+
+
+def parts(y: Array) -> Iterator[Array]:
+    """Yield masks (N, ...) some at a time, so that the copies of large ones do not fill the memory."""
+    rows = max(1, 2**22 // y[0].size)
+    return (y[start : start + rows] for start in range(0, len(y), rows))

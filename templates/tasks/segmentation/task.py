@@ -71,7 +71,7 @@ class Metrics:
         self.confusion += counts[:-1].view(classes, classes)
 
     def compute(self) -> dict[str, float]:
-        """Return mean intersection over union and mean Dice (over the classes that occur), and pixel accuracy."""
+        """Return mean IoU and mean Dice (over the classes that occur or are predicted), and pixel accuracy."""
         hits, errors = self.hits_and_errors()
         occurs = hits + errors > 0
         numbers = {
@@ -82,10 +82,11 @@ class Metrics:
         return {name: number.item() for name, number in numbers.items()}
 
     def details(self) -> dict[str, float]:
-        """Return the intersection over union of each class."""
+        """Return the intersection over union of each class that occurs or is predicted."""
         hits, errors = self.hits_and_errors()
-        iou = (hits / (hits + errors).clamp(min=1)).tolist()
-        return {f"iou/{value}": number for value, number in zip(self.values, iou, strict=True)}
+        there = (hits + errors > 0).tolist()
+        rows = zip(self.values, (hits / (hits + errors)).tolist(), there, strict=True)
+        return {f"iou/{value}": number for value, number, is_there in rows if is_there}
 
     def hits_and_errors(self) -> tuple[Tensor, Tensor]:
         """Return for each class (K,) the positions that are rightly of it, and those that wrongly are, or are not."""

@@ -20,6 +20,7 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     assert (learned.values, learned.counts, learned.out_size) == ([7, 200], [6, 1], 2)
     encoded = learned.encode(y, "in val")
     assert encoded.dtype == np.int16 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
+    assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%)"
 
 
 def test_another_value_may_be_ignored_or_none() -> None:
@@ -60,11 +61,16 @@ def test_a_class_that_was_not_trained_is_refused() -> None:
         r"the masks hold 2, 3, 4, \.\.\., which the 2 classes of the training split do not have; in val; train on"
     )
     with pytest.raises(DataError, match=sentence):
-        Targets([0, 1], [5, 5], 255).encode(np.arange(8), "in val")
+        Targets([0, 1], [5, 5], 255, 0).encode(np.arange(8), "in val")
+
+
+def test_masks_of_which_nothing_is_known_are_refused() -> None:
+    with pytest.raises(DataError, match="all masks are 255, which is ignored; in val; give masks of known classes"):
+        Targets([0, 1], [5, 5], 255, 0).encode(np.full((2, 3, 3), 255), "in val")
 
 
 def test_the_balance_shows_the_share_of_every_class() -> None:
-    lines = Targets([7, 200], [6, 1], 255).balance({"train": MASKS, "val": MASKS[1:]})
+    lines = Targets([7, 200], [6, 1], 255, 1).balance({"train": MASKS, "val": MASKS[1:]})
     assert [line.split() for line in lines] == [
         ["class", "train", "val"], ["7", "75.0%", "100.0%"], ["200", "12.5%", "0.0%"], ["ignored", "12.5%", "0.0%"],
     ]  # fmt: skip

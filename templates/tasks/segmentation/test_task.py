@@ -18,7 +18,7 @@ TARGET = torch.randint(3, (3, 4, 5), dtype=torch.int16)  # (B, H, W)
 
 
 def task(**settings: Any) -> Task:
-    return Task(Targets([0, 7, 200], [6, 3, 3], 255), TaskSettings(**settings), CPU)
+    return Task(Targets([0, 7, 200], [6, 3, 3], 255, 0), TaskSettings(**settings), CPU)
 
 
 def test_the_loss_is_the_mean_over_positions() -> None:
@@ -71,5 +71,5 @@ def test_predictions_have_the_original_values() -> None:
     predicted = task().predict(OUTPUT.bfloat16())["prediction"]
     assert predicted.dtype == np.uint8 and predicted.shape == (3, 4, 5)
     assert np.array_equal(predicted, np.array([0, 7, 200])[OUTPUT.bfloat16().argmax(1).numpy()])
-    wide = Task(Targets([-1, 5, 70_000], [1, 1, 1], 255), TaskSettings(), CPU)
+    wide = Task(Targets([-1, 5, 70_000], [1, 1, 1], 255, 0), TaskSettings(), CPU)
     assert set(np.unique(wide.predict(OUTPUT)["prediction"])) == {-1, 5, 70_000}

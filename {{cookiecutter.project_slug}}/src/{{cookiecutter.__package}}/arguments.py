@@ -90,7 +90,10 @@ class Predict(Use):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportImages(Common):
-    """Turn a folder that holds a folder of pictures for each class into one .npz to train on."""
+    """Turn a folder that holds a folder of pictures for each class into one .npz to train on.
+
+    Of animations, the first picture is taken; transparency is dropped.
+    """
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
     """Where the folders are; their names become the classes."""

@@ -15,7 +15,7 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     given = given_splits(file, settings)
     if not given:
         whole = load(file, settings, groups=settings.groups)
-        check_precision(whole.x, f"in {settings.x!r} of {file.path}")
+        check_train(whole, settings, file, "")
         return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
     names = [name for name in (settings.x, settings.y, settings.groups) if name in file.members]
     if names:
@@ -24,13 +24,20 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     headers = [file.header(f"{settings.x}_{name}") for name in given if f"{settings.x}_{name}" in file.members]
     check_memory(sum(header.nbytes for header in headers), f"in {file.path}")
     splits = {name: load(file, settings, f"_{name}", settings.groups) for name in dict.fromkeys(["train", *given])}
-    check_precision(splits["train"].x, f"in {settings.x + '_train'!r} of {file.path}")
+    check_train(splits["train"], settings, file, "_train")
     shapes = {name: split.x.shape[1:] for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"the samples differ in shape: {shapes}", f"in {settings.path}", "give them one shape")
     if "val" not in splits:
         splits |= cut(splits["train"], ["train", "val"], settings, strata(splits["train"].y))
     return {name: splits[name] for name in ("train", "val", "test") if name in splits}
+
+
+def check_train(train: Split, settings: DataSettings, file: ArrayFile, suffix: str) -> None:
+    """Raise DataError if 32-bit floats cannot tell the samples apart, or their targets, if those look like samples."""
+    check_precision(train.x, f"in {settings.x + suffix!r} of {file.path}")
+    if train.y.ndim == train.x.ndim > 2:
+        check_precision(train.y, f"in {settings.y + suffix!r} of {file.path}")
 
 
 def given_splits(file: ArrayFile, settings: DataSettings) -> list[str]:
@@ -96,15 +103,19 @@ def channels_first(x: Array, channels: str, where: str) -> Array:
 
 
 def input_shape(sample_shape: tuple[int, ...], resize: str, minimum_size: int) -> tuple[int, ...]:
-    """Return the shape in which the model gets samples (C, ...): as --data.resize says, no side below its minimum.
+    """Return the shape in which the model gets samples (C, ...): as --data.resize says, or at least its minimum.
 
-    Raises ConfigError if `resize` has another number of sides than the samples.
+    Raises ConfigError if `resize` does not fit the samples, or the model.
     """
-    sides = sample_shape[1:]
-    if resize != "none":
-        wanted = tuple(int(side) for side in resize.split("x"))
-        if not sides or len(wanted) not in (1, len(sides)):
-            what = f"--data.resize is {resize}, and samples of shape {sample_shape} have {len(sides)} sides"
-            raise ConfigError(what, "in the settings", "give one number for all sides, or one for each")
-        sides = wanted if len(wanted) == len(sides) else wanted * len(sides)
-    return (*sample_shape[:1], *(max(side, minimum_size) for side in sides))
+    channels, *sides = sample_shape
+    if resize == "none":
+        return (channels, *(max(side, minimum_size) for side in sides))
+    wanted = [int(side) for side in resize.split("x")]
+    if len(sides) not in (1, 2, 3) or len(wanted) not in (1, len(sides)):
+        what = f"--data.resize is {resize}, and samples of shape {sample_shape} have {len(sides)} sides"
+        fix = "samples with one, two or three sides can be resized; give one number for all, or one for each"
+        raise ConfigError(what, "in the settings", fix)
+    if min(wanted) < minimum_size:
+        what = f"--data.resize is {resize}, and the model needs sides of {minimum_size} or more"
+        raise ConfigError(what, "in the settings", "give larger sides, or another model or other settings of --model")
+    return (channels, *(wanted if len(wanted) == len(sides) else wanted * len(sides)))

@@ -30,7 +30,7 @@ class Augmentation:
     def __call__(self, x: Tensor, y: Tensor, *, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Return varied samples (B, C, ...) and, if they are dense, their targets (B, ...) or (B, C, ...)."""
         if self.moves:
-            positions = self.draw_positions(len(x), generator(self.seed, epoch, batch, 1))
+            positions = self.draw_positions(len(x), generator(self.seed, epoch, batch, 1, device=x.device))
             x = move(x, positions)
             if self.dense:
                 y = move(y, positions) if y.ndim == x.ndim else move(y[:, None], positions)[:, 0]
@@ -41,12 +41,12 @@ class Augmentation:
 
     def draw_positions(self, count: int, generator: torch.Generator) -> list[Tensor]:
         """Return for each axis of the samples where each sample's positions are taken from (count, side)."""
-        flip, shift = self.settings.flip, self.settings.shift
+        flip, shift, device = self.settings.flip, self.settings.shift, generator.device
         drawn = []
         for axis, side in enumerate(self.sides, 1):
-            shifts = torch.randint(-shift, shift + 1, (count, 1), generator=generator)
-            flips = torch.randint(2, (count, 1), generator=generator, dtype=torch.bool)
-            where = torch.arange(side) + shifts  # (count, side)
+            shifts = torch.randint(-shift, shift + 1, (count, 1), generator=generator, device=device)
+            flips = torch.randint(2, (count, 1), generator=generator, device=device) == 1
+            where = torch.arange(side, device=device) + shifts  # (count, side)
             where = side - 1 - (where.abs() - (side - 1)).abs()  # what lies outside is mirrored at the edge
             if flip == "all" or (flip == "horizontal" and axis == len(self.sides)):
                 where = torch.where(flips, side - 1 - where, where)
@@ -59,5 +59,5 @@ def move(x: Tensor, positions: list[Tensor]) -> Tensor:
     for axis, where in enumerate(positions, 2):
         shape = [len(where), *[1] * (x.ndim - 1)]
         shape[axis] = -1
-        x = x.take_along_dim(where.to(x.device).view(shape), axis)
+        x = x.take_along_dim(where.view(shape), axis)
     return x

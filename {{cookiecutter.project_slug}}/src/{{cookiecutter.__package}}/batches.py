@@ -81,7 +81,7 @@ class Batches:
                 generator=torch.Generator(),  # without one of its own, it would move the global one
             )
             for x, y in loader:
-                yield x.to(self.device).float(), y.to(self.device)
+                yield x.float().to(self.device), (y.float() if y.dtype == torch.float64 else y).to(self.device)
 
 
 class OneByOne(Dataset[tuple[Tensor, Tensor]]):

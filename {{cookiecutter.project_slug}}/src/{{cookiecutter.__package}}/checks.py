@@ -37,7 +37,8 @@ def check(array: Array, where: str) -> Array:
 def check_precision(x: Array, where: str) -> None:
     """Raise DataError if a channel of training samples (N, C, ...) hardly deviates from its mean, for 32-bit floats.
 
-    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left.
+    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left. Nor do
+    they hold numbers that are much smaller than 1e-30.
     """
     if np.can_cast(x.dtype, np.float32):
         return
@@ -45,10 +46,10 @@ def check_precision(x: Array, where: str) -> None:
     mean = sum(part.sum(axes, dtype=np.float64) for _, part in chunks(x, "checking")) / count  # (C,)
     centre = mean.reshape(-1, *[1] * (x.ndim - 2))
     deviation = np.sqrt(sum(np.square(part - centre).sum(axes) for _, part in chunks(x, "checking")) / count)  # (C,)
-    lost = np.flatnonzero((deviation < 1e-5 * np.abs(mean)) & (x.min(axes) < x.max(axes)))
+    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (x.min(axes) < x.max(axes)))
     if len(lost):
         what = f"channel {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
-        fix = "subtract its mean before you save it: 32-bit floats cannot tell such values apart"
+        fix = "subtract its mean, or rescale it, before you save it: 32-bit floats cannot tell such values apart"
         raise DataError(what, where, fix)
 
 

@@ -22,13 +22,13 @@ class DataSettings:
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
     resize: str = "none"
-    """Resize samples on the device: 64 makes every side so long, 48x64 these; scores and predictions keep the size."""
+    """Resize samples on the device: 64 makes every side so long, 48x64 these. Masks and images to learn keep theirs."""
     normalise: bool = True
     """Give each channel mean 0 and standard deviation 1, by those of the training split."""
     groups: str = "groups"
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
-    """`random` gives every split its share of each class; `ordered` keeps the last samples for val and test (time)."""
+    """`random` (with classes, in equal shares), or `ordered`: the last samples are kept for val and test (time)."""
     split_seed: int = 0
     """Decides who is in train, val and test. Apart from --seed, so that several seeds share one test split."""
 
@@ -43,7 +43,7 @@ class AugmentSettings:
     """How training samples are varied at random. All off: only you know what leaves their meaning as it is."""
 
     flip: Literal["none", "horizontal", "all"] = "none"
-    """Mirror every other sample along its last axis (`horizontal`), or along each of its axes (`all`)."""
+    """Mirror half of the samples, drawn at random, along their last axis (`horizontal`), or along each axis (`all`)."""
     shift: int = 0
     """Crop samples that are moved by up to so many positions along each axis; edges are continued by their mirror."""
     noise: float = 0.0
@@ -51,7 +51,7 @@ class AugmentSettings:
 
     def __post_init__(self) -> None:
         require(self.shift >= 0, "augment.shift", self.shift, "0 or more")
-        require(0 <= self.noise < math.inf, "augment.noise", self.noise, "0 or more, and finite")
+        require(0 <= self.noise <= 1000, "augment.noise", self.noise, "0 to 1000")
 
 
 #: include "models/" ~ cookiecutter.model ~ "/settings.py"

@@ -64,8 +64,12 @@ class ArrayDataset(BatchDataset):
     def to(self, device: torch.device) -> None:
         """Move the arrays to the device, where batches are then gathered."""
         super().to(device)
-        if device.type == "mps" and self.x.dtype == torch.float64:  # which it does not have
-            self.x = self.x.float()
+        self.x, self.y = (
+            tensor.float()
+            if device.type == "mps" and tensor.dtype == torch.float64
+            else tensor  # which it does not have
+            for tensor in (self.x, self.y)
+        )
         self.x, self.y = self.x.to(device), self.y.to(device)
 
 

@@ -1,5 +1,6 @@
 """Puts an experiment together: settings -> data -> task -> model -> trainer. The only file that knows them all."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -32,8 +33,8 @@ from .trainer import Trainer
 class Experiment:
     """Everything that a run needs, built and checked before anything is written.
 
-    With `one_batch`, every split keeps only its first batch; a `checkpoint` is continued. Raises ConfigError and
-    DataError, and RefusedError if data or model are not those of the checkpoint.
+    With `one_batch`, every split keeps only its first batch; a `checkpoint` is continued. Raises ConfigError, DataError,
+    and RefusedError if data or model are not those of the checkpoint.
     """
 
     def __init__(
@@ -45,8 +46,7 @@ class Experiment:
         self.precision = choose_precision(settings.precision, self.device)
         gpu = self.device.type == "cuda"
         self.device_name = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if gpu else str(self.device)
-        # Whether the same run on the same machine gives the same bits.
-        self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)
+        self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)  # the same run gives the same bits
         self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
         self.targets = self.data.targets
         self.task = Task(self.targets, settings.task, self.device)
@@ -55,8 +55,9 @@ class Experiment:
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
         with torch.device("meta"):  # shapes only
             weights = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model)).parameters()
-        needed = 4 * sum(weight.nbytes for weight in weights)  # with gradients and the optimizer's two moments
-        check_memory(needed, "for the model", "use smaller settings of --model")
+        batch = 4 * self.data.batch_size * math.prod(self.input_shape)
+        needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
+        check_memory(needed, "for the model", "use smaller settings of --model, --data.resize or --batch-size")
         self.model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         self.not_loaded: list[str] = []
         if checkpoint:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from .array_file import Array
 from .arrays import input_shape
@@ -86,14 +86,12 @@ class Trained:
         """Return what a person should look at, by name."""
         from .figures import SAMPLES, draw  # which import matplotlib: half a second
 
-        outputs, targets, seen = [], [], 0
-        for x, y in self.batches(dataset).epoch():
-            outputs.append(self.forward(x)[:SAMPLES].float().cpu())
-            targets.append(y[:SAMPLES].cpu())
-            seen += len(x)
-            if seen >= SAMPLES:
-                break
-        return draw(dataset, torch.cat(outputs)[:SAMPLES], torch.cat(targets)[:SAMPLES], self.task)
+        count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
+        if count > SAMPLES:  # some from everywhere in the file
+            dataset = Subset(dataset, [k * count // SAMPLES for k in range(SAMPLES)])
+        parts = [(self.forward(x).float().cpu(), y.cpu()) for x, y in self.batches(dataset).epoch()]
+        output, target = (torch.cat(part) for part in zip(*parts, strict=True))
+        return draw(dataset, output, target, self.task)
 
     @torch.inference_mode()
     def predict(self, x: Array, path: Path) -> dict[str, Array]:

@@ -19,6 +19,7 @@ FONTS = [
     "PingFang SC",
     "Microsoft YaHei",
 ]
+rcParams["text.parse_math"] = False  # nor is a dollar sign the begin of a formula
 rcParams["font.family"] = [name for name in FONTS if name in get_font_names()]
 
 
@@ -35,7 +36,7 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
     """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
     sample, like = sample.cpu().float(), (sample if like is None else like).cpu().float()
     low, high = like.min().item(), like.max().item()
-    axes.set_title(plain(title), fontsize=8)
+    axes.set_title(title[:60], fontsize=8)
     if sample.ndim == 2:  # (C, L)
         axes.plot(sample.T.numpy(), linewidth=0.8)
         axes.set_ylim(low, high + (low == high))
@@ -46,11 +47,6 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
         axes.imshow(((sample - low) / (high - low or 1)).clamp(0, 1).permute(1, 2, 0).numpy())
     else:
         axes.imshow(sample[0].numpy(), cmap="gray", vmin=low, vmax=high)
-
-
-def plain(text: object, most: int = 60) -> str:
-    """Return a text as matplotlib takes it: dollar signs would begin a formula."""
-    return str(text)[:most].replace("$", r"\$")
 
 
 def show_mask(axes: Axes, mask: Tensor, classes: int) -> None:
@@ -66,8 +62,8 @@ def show_mask(axes: Axes, mask: Tensor, classes: int) -> None:
 
 
 def show_samples(dataset: Dataset[tuple[Tensor, Tensor]], titles: dict[int, str]) -> Figure | None:
-    """Return samples with their titles, by their positions; None if there are none, or if they are rows of a table."""
-    if not titles or dataset[next(iter(titles))][0].ndim < 2:
+    """Return samples with their titles, by their positions; None if there are none, or none that can be drawn."""
+    if not titles or dataset[next(iter(titles))][0].ndim not in (2, 3, 4):
         return None
     figure, axes = grid(-(-len(titles) // 4), 4)
     for each, (position, title) in zip(axes, titles.items(), strict=False):

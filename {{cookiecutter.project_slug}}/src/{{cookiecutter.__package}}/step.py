@@ -74,7 +74,7 @@ def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple
     original = x.shape[2:]
     with torch.autocast(x.device.type, dtype=precision, enabled=precision != torch.float32):
         output = model(resize(x, sides))
-    return resize(output, original) if output.ndim > 2 else output
+    return resize(output.float(), original) if output.ndim > 2 else output
 
 
 def resize(x: Tensor, sides: tuple[int, ...]) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ..array_file import check_memory
 from ..errors import DataError, printable
 from ..progress import progress
 from ..storage import check_new, new_file
@@ -17,7 +18,12 @@ PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 def run(folder: Path, out: Path, *, resize: str) -> None:
     """Write x (N, C, H, W) and y (N,), the names of the folders, to `out`. Raises ConfigError, DataError, OSError."""
     check_new(out, [".npz"])
-    files = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in PICTURES)
+    if not folder.is_dir():
+        raise DataError(
+            "there is no such folder", f"{folder}, seen from {Path.cwd()}", "name the one with the pictures"
+        )
+    everything = [path for path in folder.rglob("*") if path.is_file()]
+    files = sorted(path for path in everything if path.parent.parent == folder and is_picture(path))
     if not files:
         fix = f"make a folder for each class, with pictures in it ({', '.join(sorted(PICTURES))})"
         raise DataError("there are no pictures in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
@@ -27,6 +33,8 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     with progress(len(files), "reading pictures", unit=" pictures") as bar:
         for path in files:
             images.append(read(path, size))
+            if len(images) == 1:
+                check_memory(3 * len(files) * images[0].nbytes, f"for the pictures of {folder}")
             if images[-1].shape[1:] != images[0].shape[1:]:
                 what = f"the picture has {sides(images[-1])} pixels, and the first one {sides(images[0])}"
                 raise DataError(what, f"in {path}", "give all the same size with --resize, such as --resize 64x64")
@@ -35,10 +43,16 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     x = torch.stack([image.expand(channels, -1, -1) for image in images]).numpy()  # grey among colours: three times
     with new_file(out) as file:
         np.savez(file, x=x, y=np.array([path.parent.name for path in files]))
-    others = sum(path.is_file() for path in folder.glob("*/*")) - len(files)
+    others = len(everything) - len(files)
     left = f"; {others} other files were left out" if others else ""
     classes = len({path.parent for path in files})
     print(printable(f"{len(x):,} pictures of {classes} classes, {x.shape[1:]}, are in {out}{left}"))
+
+
+def is_picture(path: Path) -> bool:
+    """Tell whether a file looks like a picture of a class, and not like what systems and editors leave behind."""
+    hidden = path.name.startswith(".") or path.parent.name.startswith((".", "__MACOSX"))
+    return path.suffix.lower() in PICTURES and not hidden
 
 
 def read(path: Path, size: tuple[int, int] | None) -> Tensor:
@@ -55,8 +69,8 @@ def read(path: Path, size: tuple[int, int] | None) -> Tensor:
             upright = upright.convert("L" if grey else "RGB")
             upright = upright.resize(size, Image.Resampling.BILINEAR) if size else upright
             array = np.asarray(upright)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"the picture cannot be read ({reason})", f"in {path}", "repair it or take it away") from error
     return torch.from_numpy(array.copy()).reshape(array.shape[0], array.shape[1], -1).permute(2, 0, 1)
 

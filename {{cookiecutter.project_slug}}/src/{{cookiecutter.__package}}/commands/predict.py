@@ -19,6 +19,9 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
     writers = {".npy": to_npy, ".npz": to_npz, ".csv": to_csv}
     check_new(out, list(writers))
     trained = Trained(folder, settings)
+    if trained.targets.dense and out.suffix == ".csv":
+        what = "predictions at each position do not fit into the rows of a table"
+        raise ConfigError(what, f"in {out}", "choose a file that ends in .npy or .npz")
     predictions = trained.predict(load_samples(ArrayFile(data.path), data), data.path)
     content = writers[out.suffix](predictions, trained.task.column_names())
     with new_file(out) as file:
@@ -46,9 +49,6 @@ def to_npy(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
 
 def to_csv(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
     """Return a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
-    if any(array.ndim > 2 for array in predictions.values()):
-        what = "predictions at each position do not fit into the rows of a table"
-        raise ConfigError(what, "in the .csv of --out", "choose a file that ends in .npy or .npz")
     table: dict[str, Array] = {}
     for key, array in predictions.items():
         columns = {key: array} if array.ndim == 1 else dict(zip(names[key], array.T, strict=True))
