@@ -33,7 +33,7 @@ from .trainer import Trainer
 class Experiment:
     """Everything that a run needs, built and checked before anything is written.
 
-    With `one_batch`, every split keeps only its first batch; a `checkpoint` is continued. Raises ConfigError, DataError,
+    With `one_batch`, every split keeps its first batch; a `checkpoint` is continued. Raises ConfigError and DataError,
     and RefusedError if data or model are not those of the checkpoint.
     """
 
@@ -118,8 +118,7 @@ class Experiment:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
         model = channels_last(self.model.to(self.device))
         optimizer = build_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay)
-        sides = self.input_shape[1:]
-        step = Step(model, self.task, optimizer, device=self.device, precision=self.precision, sides=sides)
+        step = Step(model, self.task, optimizer, device=self.device, precision=self.precision, sides=self.input_shape[1:])
         trainer = Trainer(
             step=step,
             schedule=build_schedule(lr=settings.lr, epochs=settings.epochs),
