@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -59,25 +60,23 @@ class Experiment:
         needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
         check_memory(needed, "for the model", "use smaller settings of --model, --data.resize or --batch-size")
         self.model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
-        self.not_loaded: list[str] = []
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
-        elif settings.init_from:
-            self.not_loaded = self.init_from(load_best(settings.init_from))
+        self.not_loaded = self.init_from(settings.init_from) if settings.init_from and not checkpoint else []
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
         if settings.monitor not in maximize:
-            what, fix = f"--monitor is {settings.monitor}", f"choose one of: {', '.join(maximize)}"
-            raise ConfigError(what, "in the settings", fix)
+            fix = f"choose one of: {', '.join(maximize)}"
+            raise ConfigError(f"--monitor is {settings.monitor}", "in the settings", fix)
         self.early_stopping = EarlyStopping(patience=settings.patience, maximize=maximize[settings.monitor])
 
-    def init_from(self, other: dict[str, Any]) -> list[str]:
-        """Take what fits from another run's checkpoint; return the names of the weights that start anew.
+    def init_from(self, run: Path) -> list[str]:
+        """Take what fits from another run's best checkpoint; return the names of the weights that start anew.
 
         Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
         """
-        anew: set[str] = set()
-        of_this_task = other["targets"].keys() == self.targets.state_dict().keys()
-        if not of_this_task or Targets(**other["targets"]).names != self.targets.names:
+        other, anew = load_best(run), set()
+        same_task = other["targets"].keys() == self.targets.state_dict().keys()
+        if not same_task or Targets(**other["targets"]).names != self.targets.names:
             with torch.device("meta"):  # shapes only
                 wider = build_model(self.input_shape, self.targets.out_size + 1, **asdict(self.settings.model))
             own = self.model.state_dict()
@@ -88,8 +87,8 @@ class Experiment:
         """Tell what is going to be trained, line by line."""
         settings, shape, used = self.settings, self.data.sample_shape, self.input_shape
         sizes = ", ".join(f"{size:,} {name}" for name, size in self.data.sizes.items())
-        least = ", the least that the model takes" if settings.data.resize == "none" else ""
-        resized = f", resized to {used}{least}" if used != shape else ""
+        why = ", the least that the model takes" if settings.data.resize == "none" else ""
+        resized = f", resized to {used}{why}" if used != shape else ""
         parameters = sum(weight.numel() for weight in self.model.parameters())
         yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
         yield f"task    {self.targets.describe()}"
@@ -118,7 +117,8 @@ class Experiment:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
         model = channels_last(self.model.to(self.device))
         optimizer = build_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay)
-        step = Step(model, self.task, optimizer, device=self.device, precision=self.precision, sides=self.input_shape[1:])
+        sides = self.input_shape[1:]
+        step = Step(model, self.task, optimizer, device=self.device, precision=self.precision, sides=sides)
         trainer = Trainer(
             step=step,
             schedule=build_schedule(lr=settings.lr, epochs=settings.epochs),
