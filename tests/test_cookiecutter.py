@@ -130,6 +130,7 @@ def test_a_killed_render_is_completed_by_rendering_again(cookiecutter, tmp_path:
     assert halves >= 1
 
 
+@pytest.mark.alone
 def test_the_whole_command_takes_well_under_a_second(cookiecutter) -> None:
     seconds = []
     for _ in range(7):

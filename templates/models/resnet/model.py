@@ -30,7 +30,7 @@ class Block(nn.Module):
         for shape in shapes:
             layers += [*convolution(*shape, dimensions=dimensions), nn.ReLU(inplace=True)]
         layers.pop()  # the last ReLU comes after the sum
-        nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]  # each block begins as the identity (Goyal et al., 2017)
+        nn.init.zeros_(layers[-1].weight)  # type: ignore[arg-type]  # begins as the identity (Goyal et al., 2017)
         self.residual = nn.Sequential(*layers)
         projected = stride != 1 or inputs != outputs
         shortcut = convolution(inputs, outputs, 1, stride, dimensions=dimensions) if projected else []
