@@ -1,7 +1,7 @@
 """The model: residual blocks (He, Zhang, Ren and Sun, Deep Residual Learning for Image Recognition, 2016).
 
-As is usual now, shortcuts that change the shape are 1-wide convolutions (option B of the paper), a bottleneck halves in its
-3-wide convolution, and blocks begin as the identity.
+As is usual now, shortcuts that change the shape are 1-wide convolutions (option B of the paper), a bottleneck halves in
+its 3-wide convolution, and blocks begin as the identity.
 
 One class for signals (B, C, L), images (B, C, H, W) and volumes (B, C, D, H, W): the sample's shape chooses the layers.
 """
