@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Render, environment, handful
+from .conftest import Render, combinations, environment, handful
 
 
 def shell_commands(project: Path) -> list[str]:
@@ -31,12 +31,32 @@ def test_the_readme_commands_work_in_a_clean_environment(render: Render, tmp_pat
     assert re.search(r"^test accuracy 0\.9[89]", log.read_text(), re.MULTILINE)
 
 
-@pytest.mark.rendered
-@handful
-def test_the_rendered_tests_pass(render: Render, task: str, model: str) -> None:
-    project = render(task=task, model=model)
+# The tests of a rendered project that depend on its task and its model.
+CHOSEN = [
+    f"tests/test_{name}.py"
+    for name in (
+        "architecture", "arrays", "inference", "messages", "model", "predictions", "step", "targets", "task", "trainer",
+    )
+]  # fmt: skip
+
+
+def run_rendered_tests(project: Path, *files: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         cwd=project, env=environment(project), capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-5000:]
+
+
+@pytest.mark.rendered
+@handful
+def test_the_rendered_tests_that_depend_on_the_choices_pass(render: Render, task: str, model: str) -> None:
+    """On every push, for a handful; all those of the defaults run in the clean environment above."""
+    run_rendered_tests(render(task=task, model=model), *CHOSEN)
+
+
+@pytest.mark.rendered
+@pytest.mark.matrix
+@combinations
+def test_all_rendered_tests_pass(render: Render, task: str, model: str) -> None:
+    run_rendered_tests(render(task=task, model=model))
