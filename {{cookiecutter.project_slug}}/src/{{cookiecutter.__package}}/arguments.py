@@ -35,7 +35,7 @@ class Train(Common):
     resume: str | None = None
     """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
     fast_dev_run: bool = False
-    """Try every phase on one batch, and leave nothing behind (lesson 3 of the notes)."""
+    """Try every phase but the drawing on one batch, and leave nothing behind (lesson 3 of the notes)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         with tempfile.TemporaryDirectory() as temporary:
             settings = replace(settings, epochs=1, runs_dir=Path(temporary))
             with Run.create(settings) as run:
-                train(Experiment(settings, one_batch=True), run, stop)
+                train(Experiment(settings, one_batch=True), run, stop, draw=False)
         print("every phase works on one batch; nothing was kept")
     elif folder:
         with Run(folder, settings) as run:
@@ -36,8 +36,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         print(f"look at it: tensorboard --logdir {printable(str(settings.runs_dir))}")
 
 
-def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
-    """Train, then write the scores of the best checkpoint on the test split to evaluation.json."""
+def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = True) -> None:
+    """Train, then write the scores of the best checkpoint on the test split to evaluation.json, and draw figures."""
     run.begin()
     with experiment.trainer(run, stop) as trainer:
         write_capsule(
@@ -64,5 +64,5 @@ def train(experiment: Experiment, run: Run, stop: StopRequest) -> None:
             merit = experiment.task.figure_of_merit
             score = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples"
             trainer.logbook.write(f"{score}, with the weights of epoch {scores['best_epoch']}", colour=Style.BRIGHT)
-        # One step later than the last scalars: should this be done twice, TensorBoard drops the first one.
-        trainer.logbook.figures(trained.figures(splits["val"]), step=trainer.global_step + 1)
+        if draw:  # one step later than the last scalars: should this be done twice, TensorBoard drops the first one
+            trainer.logbook.figures(trained.figures(splits["val"]), step=trainer.global_step + 1)
