@@ -229,7 +229,7 @@ def test_all_combinations_render_in_seconds(render: Render) -> None:
     started = time.perf_counter()
     for task, model in COMBINATIONS:
         render(task=task, model=model)
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 0.5 * len(COMBINATIONS)
 
 
 def test_what_is_asked_is_what_is_offered() -> None:
