@@ -22,10 +22,10 @@ class Augmentation:
         self.seed = seed
         self.moves = settings.flip != "none" or settings.shift > 0
         if self.moves and settings.shift >= min(sides, default=0):
-            what = f"samples with sides {sides} cannot be flipped or shifted by {settings.shift}"
-            raise ConfigError(
-                what, "in --augment", "shift less than the shortest side; tables take only --augment.noise"
-            )
+            too_far = f"--augment.shift is {settings.shift}, and samples have sides {sides}"
+            what = too_far if sides else "rows of a table have no sides to flip or shift"
+            fix = "shift less than the shortest side; tables take only --augment.noise"
+            raise ConfigError(what, "in --augment", fix)
 
     def __call__(self, x: Tensor, y: Tensor, *, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Return varied samples (B, C, ...) and, if they are dense, their targets (B, ...) or (B, C, ...)."""
