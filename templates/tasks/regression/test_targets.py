@@ -43,7 +43,7 @@ def test_another_number_of_targets_is_refused() -> None:
 
 
 def test_the_balance_shows_the_range_of_every_target() -> None:
-    lines = Targets([0, 0], [1, 1]).balance({"train": np.array([[1.0, -2.5], [3.0, 4e6]]), "val": np.zeros((2, 2))})
+    lines = Targets([0, 0], [1, 1]).balance({"train": np.array([[1.0, -2.5], [3.0, 4e4]]), "val": np.zeros((2, 2))})
     assert [line.split() for line in lines] == [
-        ["target", "train", "val"], ["0", "1", "to", "3", "0", "to", "0"], ["1", "-2.5", "to", "4000000", "0", "to", "0"],
+        ["target", "train", "val"], ["0", "1", "to", "3", "0", "to", "0"], ["1", "-2.5", "to", "40000", "0", "to", "0"],
     ]  # fmt: skip

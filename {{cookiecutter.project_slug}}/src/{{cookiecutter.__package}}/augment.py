@@ -22,8 +22,11 @@ class Augmentation:
         self.seed = seed
         self.moves = settings.flip != "none" or settings.shift > 0
         if self.moves and settings.shift >= min(sides, default=0):
-            too_far = f"--augment.shift is {settings.shift}, and samples have sides {sides}"
-            what = too_far if sides else "rows of a table have no sides to flip or shift"
+            what = (
+                f"--augment.shift is {settings.shift}, and samples have sides {sides}"
+                if sides
+                else "rows of a table have no sides to flip or shift"
+            )
             fix = "shift less than the shortest side; tables take only --augment.noise"
             raise ConfigError(what, "in --augment", fix)
 
