@@ -43,7 +43,7 @@ def learn(folder: Path, *flags: str, **arrays: np.ndarray) -> Path:
     np.savez(folder / "mine.npz", **arrays)  # type: ignore[arg-type]
     common = [f"--data.path={folder / 'mine.npz'}", f"--runs-dir={folder / 'runs'}", "--device=cpu"]
     assert main(["train", *common, *flags]) == 0
-    return max((folder / "runs").glob("*/*"))
+    return max((folder / "runs").glob("*/*"), key=lambda run: run.stat().st_mtime_ns)
 
 
 def predict(run: Path, out: Path) -> Path:
