@@ -62,7 +62,7 @@ def test_fast_dev_run_tries_every_phase_and_leaves_nothing_behind(
     output, _ = process.communicate()
     left = {path for path in tmp_path.rglob("*") if not path.name.startswith("torchinductor")}  # torch's own cache
     assert process.returncode == 0 and left == before
-    for part in ("16 train, 16 val, 16 test", "epoch 1/1", "test ", "every phase works on one batch"):
+    for part in ("16 train, 16 val, 16 test", "epoch 1/1", "test ", "on one batch"):
         assert part in output
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augmentation
-from .data import BatchDataset, Normalisation
+from .data import BatchDataset, Normalisation, on_device
 from .device import generator
 
 
@@ -81,7 +81,7 @@ class Batches:
                 generator=torch.Generator(),  # without one of its own, it would move the global one
             )
             for x, y in loader:
-                yield x.float().to(self.device), (y.float() if y.dtype == torch.float64 else y).to(self.device)
+                yield on_device(x, self.device).float(), on_device(y, self.device)
 
 
 class OneByOne(Dataset[tuple[Tensor, Tensor]]):

@@ -64,13 +64,13 @@ class ArrayDataset(BatchDataset):
     def to(self, device: torch.device) -> None:
         """Move the arrays to the device, where batches are then gathered."""
         super().to(device)
-        self.x, self.y = (
-            tensor.float()
-            if device.type == "mps" and tensor.dtype == torch.float64
-            else tensor  # which it does not have
-            for tensor in (self.x, self.y)
-        )
-        self.x, self.y = self.x.to(device), self.y.to(device)
+        self.x, self.y = on_device(self.x, device), on_device(self.y, device)
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Move a tensor to a device, in 32 bits to one that has no floats of 64 (Apple's)."""
+    small = device.type == "mps" and tensor.dtype == torch.float64
+    return (tensor.float() if small else tensor).to(device)
 
 
 def to_tensor(array: Array) -> Tensor:

@@ -48,7 +48,7 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
 
 
 def generator(*seeds: int, device: str | torch.device = "cpu") -> torch.Generator:
-    """Return a generator that draws the same numbers whenever it is made of the same seeds, wherever that is."""
+    """Return a generator that always draws the same numbers from the same seeds, on the same kind of device."""
     (mixed,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
     return torch.Generator(device).manual_seed(int(mixed) % 2**63)
 

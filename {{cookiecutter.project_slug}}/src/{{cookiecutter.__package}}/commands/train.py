@@ -24,7 +24,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
             settings = replace(settings, epochs=1, runs_dir=Path(temporary))
             with Run.create(settings) as run:
                 train(Experiment(settings, one_batch=True), run, stop, draw=False)
-        print("every phase works on one batch; nothing was kept")
+        print("every phase but the drawing works on one batch; nothing was kept")
     elif folder:
         with Run(folder, settings) as run:
             train(Experiment(settings, checkpoint=last_checkpoint(run)), run, stop)
