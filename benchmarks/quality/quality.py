@@ -260,6 +260,8 @@ def main() -> None:
     (arguments.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (arguments.out / "README.md").write_text("\n".join(table(report)) + "\n")
     print("\n".join(table(report)))
+    if short := [name for name, row in report["rows"].items() if not row["passed"]]:
+        raise SystemExit(f"these rows fall short: {', '.join(short)}")
 
 
 if __name__ == "__main__":
