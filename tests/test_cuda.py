@@ -25,6 +25,8 @@ def test_the_defaults_learn(render: Render, task: str, model: str, precision: st
     scores = json.loads((newest_run(project) / "evaluation.json").read_text())
     lines = [json.loads(line) for line in (newest_run(project) / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["train_loss"] < 0.9 * lines[0]["train_loss"]
+    if (task, model) in {("classification", "cnn"), ("classification", "mlp")}:
+        assert scores["accuracy"] > 0.9
     again, _ = run(project, "evaluate", str(newest_run(project)), "--device=cuda")
     assert json.loads(again)["loss"] == pytest.approx(scores["loss"], rel=0.02)
 

@@ -15,14 +15,16 @@ import pytest
 from .conftest import COMBINATIONS, Render, combinations, environment, newest_run, run
 
 Project = Callable[[str, str], Path]
-# What the defaults reach on the test split of the bundled data, whatever the model.
+# What the defaults reach on the test split of the bundled data, whatever the model (boosted pixels, in
+# benchmarks/quality: a mean_iou of 0.26, a psnr of 24.1).
 LEAST = {
     "classification": ("accuracy", 0.95),
     "multilabel": ("mean_average_precision", 0.97),
     "regression": ("r2", 0.85),
-    "segmentation": ("mean_iou", 0.6),
-    "image_to_image": ("psnr", 25),
+    "segmentation": ("mean_iou", 0.33),
+    "image_to_image": ("psnr", 24.3),
 }
+LEAST_OF = {("classification", "cnn"): 0.98}  # where a model has to reach more
 QUICK = {("classification", "cnn"), ("classification", "mlp")}
 
 
@@ -66,7 +68,8 @@ def test_the_defaults_train_in_minutes_and_print_what_the_readme_shows(render: R
     name, least = LEAST[task]
     evaluation = json.loads((newest_run(project) / "evaluation.json").read_text())
     print(f"{task}, {model}: test {name} {evaluation[name]:.4f} in {seconds:.0f} s")
-    assert evaluation[name] >= least
+    assert evaluation[name] >= LEAST_OF.get((task, model), least)
+    assert evaluation["samples"] == (67 if model == "unet" else 270)
     promised, printed = promise(project), [pattern(line) for line in output.splitlines()]
     cut = promised.index("...")
     assert promised[:cut] == printed[:cut]
@@ -78,6 +81,19 @@ def pattern(line: str) -> str:
     line = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", line)
     line = re.sub(r"(finished|stopped early): .*", "END", line)
     return re.sub(r"[ \d-][\d.,]*", "0", line) if line.startswith(("epoch", "test", "device")) else line
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize(("model", "least"), [("cnn", 0.985), ("mlp", 0.95)])
+def test_five_seeds_reach_the_promised_accuracy(render: Render, model: str, least: float) -> None:
+    project = render(model=model)
+    scores = []
+    for seed in range(5):
+        run(project, "train", f"--seed={seed}", f"--name=seed-{seed}")
+        evaluation = newest_run(project, f"seed-{seed}") / "evaluation.json"
+        scores.append(json.loads(evaluation.read_text())["accuracy"])
+    print(f"{model}: test accuracy of seeds 0 to 4: {scores}, mean {statistics.mean(scores):.4f}")
+    assert statistics.mean(scores) >= least
 
 
 @pytest.mark.alone

@@ -1,6 +1,6 @@
 """One step learns, in every precision, and continues exactly from a checkpoint."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from {{ cookiecutter.__package }}.optimizer import build_optimizer
 from {{ cookiecutter.__package }}.step import Step, resize
 
 CPU = torch.device("cpu")
+STEPS = 60
 
 
 def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[Step, torch.Tensor, torch.Tensor]:
@@ -23,10 +24,10 @@ def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[S
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
-def test_steps_on_one_batch_lower_its_loss(settings: Settings, precision: torch.dtype) -> None:
-    step, x, y = build(settings, precision)
-    losses = [step(x, y).item() for _ in range(30)]
-    assert losses[-1] < 0.8 * losses[0]
+def test_steps_on_one_batch_halve_its_loss(settings: Settings, precision: torch.dtype) -> None:
+    step, x, y = build(replace(settings, batch_size=8), precision)
+    first = step(x, y).item()
+    assert any(step(x, y).item() < 0.5 * first for _ in range(STEPS))
     assert next(step.model.parameters()).dtype == torch.float32
 
 

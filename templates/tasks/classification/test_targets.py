@@ -1,9 +1,13 @@
 """Labels of every kind become class numbers (lesson 2 of the notes)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import load_splits
+from {{ cookiecutter.__package }}.config import DataSettings, TaskSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.targets import Targets, arrange, strata
 
@@ -59,6 +63,12 @@ def test_numbers_are_not_taken_for_strings() -> None:
         DataError, match=r"the labels are of type <U2, and those of the training split int64; in the val"
     ):
         Targets([2, 10], [1, 1]).encode(np.array(["2", "10"]), "in the val split")
+
+
+def test_the_splits_share_every_class(small: Path) -> None:
+    for split in load_splits(ArrayFile(small), DataSettings(path=small)).values():
+        shares = np.bincount(split.y, minlength=10) / len(split)
+        assert shares.min() > 0.03 and shares.max() < 0.2
 
 
 def test_the_balance_counts_every_class_of_every_split() -> None:
