@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.cli import main
-from {{ cookiecutter.__package }}.config import DataSettings, Settings
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 
 from .example import bundled
 

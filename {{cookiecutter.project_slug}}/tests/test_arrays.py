@@ -9,7 +9,7 @@ import pytest
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import channels_first, input_shape, load_samples, load_splits
 from {{ cookiecutter.__package }}.checks import check, check_precision
-from {{ cookiecutter.__package }}.config import DataSettings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DataError
 from {{ cookiecutter.__package }}.splits import Split
 

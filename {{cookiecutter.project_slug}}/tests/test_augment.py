@@ -6,8 +6,8 @@ import torch
 
 from {{ cookiecutter.__package }}.augment import Augmentation
 from {{ cookiecutter.__package }}.batches import Batches
-from {{ cookiecutter.__package }}.config import AugmentSettings
 from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.data_config import AugmentSettings
 from {{ cookiecutter.__package }}.errors import ConfigError
 
 X = torch.arange(200.0).view(8, 1, 5, 5)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.config import DataSettings, Settings
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.datasets import Datasets, choose_batch_size
 from {{ cookiecutter.__package }}.errors import RefusedError
 

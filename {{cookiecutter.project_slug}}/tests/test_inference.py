@@ -12,7 +12,8 @@ import torch
 
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
-from {{ cookiecutter.__package }}.config import DataSettings, Settings
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.signals import StopRequest
 
 from .example import targets

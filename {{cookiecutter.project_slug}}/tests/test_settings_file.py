@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from {{ cookiecutter.__package }}.arguments import parse
-from {{ cookiecutter.__package }}.config import DataSettings, Settings
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
 from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, to_yaml
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from {{ cookiecutter.__package }}.config import DataSettings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DataError
 from {{ cookiecutter.__package }}.splits import Split, cut
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
-from {{ cookiecutter.__package }}.config import DataSettings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.splits import Split
 from {{ cookiecutter.__package }}.survey import constant_features, origin, shared, summary
 

@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
-from {{ cookiecutter.__package }}.config import AugmentSettings, Settings
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data_config import AugmentSettings
 from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained

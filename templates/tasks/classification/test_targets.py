@@ -7,7 +7,8 @@ import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
-from {{ cookiecutter.__package }}.config import DataSettings, TaskSettings
+from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.targets import Targets, arrange, strata
 

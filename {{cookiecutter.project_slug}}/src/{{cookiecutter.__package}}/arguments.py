@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from .config import DataSettings, ModelSettings, Settings, TaskSettings
+from .config import ModelSettings, Settings, TaskSettings
+from .data_config import DataSettings
 from .errors import ConfigError, require
 from .settings_file import read_flags
 

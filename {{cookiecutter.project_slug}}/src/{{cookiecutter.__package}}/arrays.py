@@ -4,7 +4,7 @@ import numpy as np
 
 from .array_file import Array, ArrayFile, check_memory
 from .checks import check, check_precision
-from .config import DataSettings
+from .data_config import DataSettings
 from .errors import ConfigError, DataError
 from .splits import Split, cut
 from .targets import arrange, strata

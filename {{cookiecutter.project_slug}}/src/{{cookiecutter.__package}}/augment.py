@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .config import AugmentSettings
+from .data_config import AugmentSettings
 from .device import generator
 from .errors import ConfigError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .array_file import Array, check_memory
-from .config import DataSettings
+from .data_config import DataSettings
 from .errors import ConfigError, DataError
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # of all samples

@@ -8,7 +8,7 @@ import numpy as np
 from .array_file import Array, ArrayFile
 from .arrays import given_splits
 from .checks import chunks
-from .config import DataSettings
+from .data_config import DataSettings
 from .errors import DataError
 from .splits import Split
 from .targets import strata

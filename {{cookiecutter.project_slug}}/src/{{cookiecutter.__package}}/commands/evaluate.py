@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ..array_file import ArrayFile
 from ..arrays import given_splits, load, load_splits
-from ..config import DataSettings, Settings
+from ..config import Settings
 from ..data import build_dataset
+from ..data_config import DataSettings
 from ..errors import ConfigError, DataError, RefusedError
 from ..inference import Trained
 from ..splits import Split

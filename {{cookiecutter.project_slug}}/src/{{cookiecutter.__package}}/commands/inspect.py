@@ -6,7 +6,8 @@ from math import prod
 
 from ..array_file import ArrayFile
 from ..arrays import input_shape, load_splits
-from ..config import DataSettings, ModelSettings, TaskSettings
+from ..config import ModelSettings, TaskSettings
+from ..data_config import DataSettings
 from ..errors import printable
 from ..survey import constant_features, origin, shared, summary
 from ..targets import Targets

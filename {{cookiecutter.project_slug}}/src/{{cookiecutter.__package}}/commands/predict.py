@@ -8,7 +8,8 @@ import numpy as np
 
 from ..array_file import Array, ArrayFile
 from ..arrays import load_samples
-from ..config import DataSettings, Settings
+from ..config import Settings
+from ..data_config import DataSettings
 from ..errors import ConfigError, printable
 from ..inference import Trained
 from ..storage import check_new, new_file
