@@ -21,9 +21,9 @@ Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "figures", "plots", "step",
-    "datasets", "batches", "augment", "checkpoint", "capsule", "run", "data", "task", "model", "optimizer", "device",
-    "logbook", "early_stopping", "survey", "arrays", "splits", "targets", "checks", "array_file", "npy_header",
-    "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
+    "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data", "task", "model", "optimizer",
+    "device", "logbook", "early_stopping", "survey", "arrays", "splits", "targets", "checks", "array_file",
+    "npy_header", "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}
@@ -32,7 +32,7 @@ TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
     "datasets", "device", "early_stopping", "import_images", "inference", "logbook", "messages", "model", "optimizer",
     "plots", "predictions", "progress", "run", "settings_file", "splits", "step", "survey", "targets", "task",
-    "trainer",
+    "trainer", "weights",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",

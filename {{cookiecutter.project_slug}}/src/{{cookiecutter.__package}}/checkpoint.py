@@ -2,12 +2,10 @@
 
 import io
 import zipfile
-from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from .errors import ConfigError, RefusedError
 from .run import Run, config_of, is_done
@@ -66,31 +64,6 @@ def load_best(run: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError("the run has no best checkpoint", str(path), "train it for an epoch at least: --resume")
     return load_checkpoint(path)
-
-
-def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Put saved weights into a model of the same shape. Raises RefusedError if model.py has been changed since."""
-    saved, built = ({name: tensor.shape for name, tensor in d.items()} for d in (weights, model.state_dict()))
-    if saved != built:
-        what = "the model has other weights than when the run began"
-        raise RefusedError(what, "in model.py", "undo the change, or start a new run")
-    model.load_state_dict(weights)
-
-
-def load_what_fits(model: nn.Module, weights: dict[str, Tensor], *, but: Set[str] = frozenset()) -> list[str]:
-    """Copy the weights that the model has in the same shape, `but` some; return the names of its others.
-
-    Raises ConfigError if not a single matrix or kernel fits.
-    """
-    own = model.state_dict()
-    fitting = {
-        name: weight for name, weight in weights.items() if name in own.keys() - but and own[name].shape == weight.shape
-    }
-    if not any(weight.ndim > 1 for weight in fitting.values()):
-        fix = "choose a run of this model with the same settings, or leave --init-from out"
-        raise ConfigError("no weights of the other run fit this model", "in the run of --init-from", fix)
-    model.load_state_dict(fitting, strict=False)
-    return [name for name in own if name not in fitting]
 
 
 def verify(path: Path) -> None:

@@ -1,18 +1,14 @@
 """Puts an experiment together: settings -> data -> task -> model -> trainer. The only file that knows them all."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from .array_file import check_memory
 from .arrays import input_shape
 from .augment import Augmentation
 from .batches import Batches
-from .checkpoint import load_best, load_weights, load_what_fits
 from .config import Settings
 from .datasets import Datasets
 from .device import channels_last, choose_device, choose_precision, seed_everything
@@ -20,15 +16,14 @@ from .early_stopping import EarlyStopping
 from .errors import ConfigError
 from .inference import evaluation_batch_size
 from .logbook import Logbook
-from .model import build_model
 from .optimizer import build_optimizer, build_schedule
 from .run import Run
 from .settings_file import flatten, to_yaml
 from .signals import StopRequest
 from .step import Step
-from .targets import Targets
 from .task import Task
 from .trainer import Trainer
+from .weights import build_checked, init_from, load_weights
 
 
 class Experiment:
@@ -54,34 +49,17 @@ class Experiment:
         shape, dense = self.data.sample_shape, self.targets.dense
         self.input_shape = input_shape(shape, settings.data.resize, settings.model.minimum_size)
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
-        with torch.device("meta"):  # shapes only
-            weights = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model)).parameters()
-        batch = 4 * self.data.batch_size * math.prod(self.input_shape)
-        needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
-        check_memory(needed, "for the model", "use smaller settings of --model, --data.resize or --batch-size")
-        self.model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
+        self.model = build_checked(settings, self.input_shape, self.targets.out_size, self.data.batch_size)
+        self.not_loaded: list[str] = []
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
-        self.not_loaded = self.init_from(settings.init_from) if settings.init_from and not checkpoint else []
+        elif settings.init_from:
+            self.not_loaded = init_from(settings.init_from, self.model, settings, self.input_shape, self.targets)
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
         if settings.monitor not in maximize:
             fix = f"choose one of: {', '.join(maximize)}"
             raise ConfigError(f"--monitor is {settings.monitor}", "in the settings", fix)
         self.early_stopping = EarlyStopping(patience=settings.patience, maximize=maximize[settings.monitor])
-
-    def init_from(self, run: Path) -> list[str]:
-        """Take what fits from another run's best checkpoint; return the names of the weights that start anew.
-
-        Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
-        """
-        other, anew = load_best(run), set()
-        same_task = other["targets"].keys() == self.targets.state_dict().keys()
-        if not same_task or Targets(**other["targets"]).names != self.targets.names:
-            with torch.device("meta"):  # shapes only
-                wider = build_model(self.input_shape, self.targets.out_size + 1, **asdict(self.settings.model))
-            own = self.model.state_dict()
-            anew = {name for name, weight in wider.state_dict().items() if weight.shape != own[name].shape}
-        return load_what_fits(self.model, other["model"], but=anew)
 
     def describe(self) -> Iterator[str]:
         """Tell what is going to be trained, line by line."""

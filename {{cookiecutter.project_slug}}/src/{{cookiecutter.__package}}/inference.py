@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, Subset
 from .array_file import Array
 from .arrays import input_shape
 from .batches import Batches
-from .checkpoint import load_best, load_weights
+from .checkpoint import load_best
 from .config import Settings
 from .data import Normalisation, build_dataset
 from .device import channels_last, choose_device, choose_precision
@@ -23,6 +23,7 @@ from .progress import progress
 from .step import forward
 from .targets import Targets
 from .task import Metrics, Task
+from .weights import load_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

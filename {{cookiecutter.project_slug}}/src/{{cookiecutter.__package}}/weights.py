@@ -1,0 +1,69 @@
+"""The model, with the weights that it starts from: random ones, a checkpoint's, or what fits of another run's."""
+
+import math
+from collections.abc import Set
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .array_file import check_memory
+from .checkpoint import load_best
+from .config import Settings
+from .errors import ConfigError, RefusedError
+from .model import build_model
+from .targets import Targets
+
+
+def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, batch_size: int) -> nn.Module:
+    """Return the model for samples of this shape, with random weights.
+
+    Raises DataError, before any memory is taken, if it and a batch do not fit.
+    """
+    with torch.device("meta"):  # shapes only
+        weights = build_model(shape, out_size, **asdict(settings.model)).parameters()
+    batch = 4 * batch_size * math.prod(shape)
+    needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
+    check_memory(needed, "for the model", "use smaller settings of --model, --data.resize or --batch-size")
+    return build_model(shape, out_size, **asdict(settings.model))
+
+
+def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int, ...], targets: Targets) -> list[str]:
+    """Take what fits from another run's best checkpoint; return the names of the weights that start anew.
+
+    Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
+    """
+    other, anew = load_best(run), set()
+    same_task = other["targets"].keys() == targets.state_dict().keys()
+    if not same_task or Targets(**other["targets"]).names != targets.names:
+        with torch.device("meta"):  # shapes only
+            wider = build_model(shape, targets.out_size + 1, **asdict(settings.model))
+        own = model.state_dict()
+        anew = {name for name, weight in wider.state_dict().items() if weight.shape != own[name].shape}
+    return load_what_fits(model, other["model"], but=anew)
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Put saved weights into a model of the same shape. Raises RefusedError if model.py has been changed since."""
+    saved, built = ({name: tensor.shape for name, tensor in d.items()} for d in (weights, model.state_dict()))
+    if saved != built:
+        what = "the model has other weights than when the run began"
+        raise RefusedError(what, "in model.py", "undo the change, or start a new run")
+    model.load_state_dict(weights)
+
+
+def load_what_fits(model: nn.Module, weights: dict[str, Tensor], *, but: Set[str] = frozenset()) -> list[str]:
+    """Copy the weights that the model has in the same shape, `but` some; return the names of its others.
+
+    Raises ConfigError if not a single matrix or kernel fits.
+    """
+    own = model.state_dict()
+    fitting = {
+        name: weight for name, weight in weights.items() if name in own.keys() - but and own[name].shape == weight.shape
+    }
+    if not any(weight.ndim > 1 for weight in fitting.values()):
+        fix = "choose a run of this model with the same settings, or leave --init-from out"
+        raise ConfigError("no weights of the other run fit this model", "in the run of --init-from", fix)
+    model.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]
