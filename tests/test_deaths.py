@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from .conftest import Render, handful, newest_run, run, start, wait_for
+from .conftest import Render, environment, handful, newest_run, run, start, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 FLAGS = ("--epochs=12", "--patience=0")
+CXX = os.environ.get("CXX", "g++")
 
 
 def final(project: Path, name: str) -> dict[str, Any]:
@@ -65,6 +67,32 @@ def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> 
     output, _ = run(project, *command)
     assert resumed >= 1 and "resumed after step" in output  # the first kill may have come before the first save
     assert same(final(project, "killed"), final(project, "whole"))
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        ("--accumulate=2", "--clip-norm=1"),
+        pytest.param(("--compile",), marks=pytest.mark.skipif(not shutil.which(CXX), reason="needs a C++ compiler")),
+    ],
+)
+def test_killed_and_resumed_in_every_mode(render: Render, mode: tuple[str, ...]) -> None:
+    project = render(model="mlp")
+    run(project, "train", "--name=whole", *FLAGS, *mode)
+    process = start(project, "train", "--name=killed", *FLAGS, *mode)
+    wait_for(process, "epoch  4/12")
+    assert kill(process)
+    output, _ = run(project, "train", "--resume=auto", "--name=killed", *FLAGS, *mode)
+    assert "resumed after step" in output
+    assert same(final(project, "killed"), final(project, "whole"))
+
+
+def test_compile_asks_for_a_compiler(digits: Path) -> None:
+    _, errors = run(digits, "train", "--compile", code=2, env=environment(digits, CXX="no-such-compiler"))
+    assert (
+        errors
+        == "error: --compile needs a C++ compiler, and there is no no-such-compiler; on this machine; install one\n"
+    )
 
 
 @pytest.mark.matrix

@@ -18,8 +18,16 @@ STEPS = 60
 def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[Step, torch.Tensor, torch.Tensor]:
     experiment = Experiment(settings)
     optimizer = build_optimizer(experiment.model, lr=settings.lr, weight_decay=0.0)
-    sides = experiment.input_shape[1:]
-    step = Step(experiment.model, experiment.task, optimizer, device=CPU, precision=precision, sides=sides)
+    step = Step(
+        experiment.model,
+        experiment.task,
+        optimizer,
+        device=CPU,
+        precision=precision,
+        sides=experiment.input_shape[1:],
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
+    )
     return step, *next(experiment.batches("train").epoch())
 
 
@@ -29,6 +37,24 @@ def test_steps_on_one_batch_halve_its_loss(settings: Settings, precision: torch.
     first = step(x, y).item()
     assert any(step(x, y).item() < 0.5 * first for _ in range(STEPS))
     assert next(step.model.parameters()).dtype == torch.float32
+
+
+def test_a_batch_in_parts_gives_the_same_step(settings: Settings) -> None:
+    """Without dropout, and with the statistics of batch norm held."""
+    (whole, x, y), (parts, _, _) = build(settings), build(replace(settings, accumulate=3))
+    whole.model.eval()
+    parts.model.eval()
+    torch.testing.assert_close(parts(x, y), whole(x, y))
+    for part, parameter in zip(parts.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(part.grad, parameter.grad, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16])
+def test_long_gradients_are_shortened(settings: Settings, precision: torch.dtype) -> None:
+    step, x, y = build(replace(settings, clip_norm=1e-3), precision)
+    step(x, y)
+    squares = [parameter.grad.square().sum() for parameter in step.model.parameters() if parameter.grad is not None]
+    assert sum(squares) ** 0.5 == pytest.approx(1e-3, rel=1e-2)
 
 
 def test_the_loss_stays_on_the_device_without_its_graph(settings: Settings) -> None:

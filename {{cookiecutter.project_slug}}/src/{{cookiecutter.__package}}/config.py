@@ -34,6 +34,12 @@ class Settings:
     """How strongly AdamW pulls weights towards zero; more of it against overfitting."""
     patience: int = 20
     """Stop after this many epochs without improvement; 0 never stops early."""
+    clip_norm: float = 0.0
+    """Shorten gradients whose norm is larger than this, for training that jumps or diverges; 0 leaves them."""
+    accumulate: int = 1
+    """Compute each batch in so many parts: the same step in less memory (batch norm looks at each part by itself)."""
+    compile: bool = False
+    """Let torch.compile write code for this model: a minute or more at the start, often faster on GPUs."""
     monitor: str = "val_loss"
     """What is watched for the best checkpoint and for patience: val_loss, or val_ and a metric of the task."""
     init_from: Path | None = None
@@ -52,10 +58,11 @@ class Settings:
     task: TaskSettings = field(default_factory=TaskSettings)
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 0), ("seed", 0)):
             value = getattr(self, name)
             require(value is None or least <= value < 2**31, name, value, f"{least} to 2**31 - 1")
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
+        require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or more, and finite")
         rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
         require(bool(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name)), "name", self.name, rule)

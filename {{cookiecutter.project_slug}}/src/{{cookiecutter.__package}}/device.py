@@ -2,6 +2,8 @@
 
 import os
 import random
+import shutil
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +36,14 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+
+
+def require_compiler() -> None:
+    """Raise ConfigError if the C++ compiler that torch.compile calls is not there."""
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    name = os.environ.get("CXX", usual)
+    if not shutil.which(name):
+        raise ConfigError(f"--compile needs a C++ compiler, and there is no {name}", "on this machine", "install one")
 
 
 def seed_everything(seed: int, *, deterministic: bool) -> None:

@@ -11,7 +11,7 @@ from .augment import Augmentation
 from .batches import Batches
 from .config import Settings
 from .datasets import Datasets
-from .device import channels_last, choose_device, choose_precision, seed_everything
+from .device import channels_last, choose_device, choose_precision, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
 from .errors import ConfigError
 from .inference import evaluation_batch_size
@@ -40,6 +40,8 @@ class Experiment:
         self.device = choose_device(settings.device)
         seed_everything(settings.seed, deterministic=settings.deterministic)  # before anything starts CUDA
         self.precision = choose_precision(settings.precision, self.device)
+        if settings.compile:
+            require_compiler()
         gpu = self.device.type == "cuda"
         self.device_name = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if gpu else str(self.device)
         self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)  # the same run gives the same bits
@@ -95,8 +97,18 @@ class Experiment:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
         model = channels_last(self.model.to(self.device))
         optimizer = build_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay)
-        sides = self.input_shape[1:]
-        step = Step(model, self.task, optimizer, device=self.device, precision=self.precision, sides=sides)
+        if settings.compile:
+            model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
+        step = Step(
+            model,
+            self.task,
+            optimizer,
+            device=self.device,
+            precision=self.precision,
+            sides=self.input_shape[1:],
+            accumulate=settings.accumulate,
+            clip_norm=settings.clip_norm,
+        )
         trainer = Trainer(
             step=step,
             schedule=build_schedule(lr=settings.lr, epochs=settings.epochs),

@@ -23,6 +23,8 @@ class Step:
         device: torch.device,
         precision: torch.dtype = torch.float32,
         sides: tuple[int, ...] = (),
+        accumulate: int = 1,
+        clip_norm: float = 0.0,
     ) -> None:
         self.model = model
         self.task = task
@@ -30,15 +32,27 @@ class Step:
         self.device = device
         self.precision = precision
         self.sides = sides  # to which samples are resized
+        self.accumulate = accumulate  # in so many parts a batch is computed
+        self.clip_norm = clip_norm  # the gradient's largest norm; 0 for any
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+        self.zero = torch.zeros((), device=device)
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
         """Learn from one batch; return its mean loss (0-d, on the device, so that nothing waits for it)."""
         self.optimizer.zero_grad()
-        loss = self.task.loss(self.forward(x), y)
-        self.scaler.scale(loss).backward()
+        parts = zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True)
+        loss = sum((self.backward(*part, share=len(part[0]) / len(x)) for part in parts), start=self.zero)
+        if self.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        return loss
+
+    def backward(self, x: Tensor, y: Tensor, *, share: float) -> Tensor:
+        """Add the gradients of a part of a batch that has this share of its samples; return its part of the loss."""
+        loss = self.task.loss(self.forward(x), y) * share
+        self.scaler.scale(loss).backward()
         return loss.detach()
 
     def forward(self, x: Tensor) -> Tensor:
