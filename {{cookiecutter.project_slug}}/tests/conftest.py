@@ -57,12 +57,12 @@ def predict(run: Path, out: Path) -> Path:
 def start(tmp_path: Path, small: Path) -> Command:
     """Start the real command in the test's folder, on the small data; its output is text."""
 
-    def run(command: str, *flags: str) -> "subprocess.Popen[str]":
+    def run(command: str, *flags: str, **variables: str) -> "subprocess.Popen[str]":
         common = {"inspect": [], "train": ["--device=cpu", "--batch-size=64"]}.get(command, ["--device=cpu"])
         return subprocess.Popen(
             [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *common, *flags],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1", **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,6 +1,8 @@
 """Devices are the ones that were asked for; random states come back exactly."""
 
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,24 @@ from {{ cookiecutter.__package }}.device import (
 )
 from {{ cookiecutter.__package }}.errors import ConfigError
 
+from .conftest import Command
+
 
 def draw() -> list[float]:
     return [random.random(), np.random.random(), torch.rand(()).item()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="puts a shell script in place of the driver's tool")
+@pytest.mark.skipif(bool(torch.version.cuda), reason="this build of torch can use the card")
+def test_a_card_that_torch_cannot_use_is_named(tmp_path: Path, start: Command) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\ntest "$1" = --query-gpu=name && echo "NVIDIA Some Card"\n')
+    tool.chmod(0o755)
+    process = start("train", "--device=auto", "--epochs=1", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    card = f"the NVIDIA Some Card is idle, since torch {torch.__version__} cannot use it; a build that can: https://"
+    assert card in output
 
 
 def test_random_states_come_back_from_a_checkpoint(tmp_path) -> None:

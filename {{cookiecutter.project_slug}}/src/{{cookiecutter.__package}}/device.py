@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import subprocess
 import sys
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,15 @@ def choose_device(name: str) -> torch.device:
         where = f"on this machine with torch {torch.__version__}"
         raise ConfigError(f"--device {name} is not available", where, f"choose one of: auto, {', '.join(available)}")
     return torch.device(name)
+
+
+def unused_card() -> str | None:
+    """Return the name of an NVIDIA card that this build of torch cannot use, if the driver knows of one."""
+    if torch.version.cuda or torch.version.hip or not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    return listed.stdout.splitlines()[0] if listed.returncode == 0 and listed.stdout else None
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

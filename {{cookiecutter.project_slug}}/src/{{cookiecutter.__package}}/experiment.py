@@ -11,7 +11,7 @@ from .augment import Augmentation
 from .batches import Batches
 from .config import Settings
 from .datasets import Datasets
-from .device import channels_last, choose_device, choose_precision, require_compiler, seed_everything
+from .device import channels_last, choose_device, choose_precision, require_compiler, seed_everything, unused_card
 from .early_stopping import EarlyStopping
 from .errors import ConfigError
 from .inference import evaluation_batch_size
@@ -75,6 +75,9 @@ class Experiment:
         yield f"model   {type(self.model).__name__} with {parameters:,} parameters"
         how = f"{str(self.precision)[6:]}, {torch.get_num_threads()} threads, batches of {self.data.batch_size}"
         yield f"device  {self.device_name}, {how}"
+        if settings.device == "auto" and (card := unused_card()):
+            fix = "a build that can: https://pytorch.org/get-started/locally"
+            yield f"        the {card} is idle, since torch {torch.__version__} cannot use it; {fix}"
         if settings.init_from and not self.checkpoint:
             yield f"init    {settings.init_from}; weights that start anew: {', '.join(self.not_loaded) or 'none'}"
 
