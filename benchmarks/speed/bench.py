@@ -1,0 +1,266 @@
+"""How fast the rendered experiment trains, beside peers and beside the limit, all in one run: `nox -s bench`.
+
+    python benchmarks/speed/bench.py                               # everything, more than an hour on two cores
+    python benchmarks/speed/bench.py --only mlp start --rounds 3   # in `--out`, only these are replaced
+
+Every contender is a process of its own that trains the same network on the same file, with the same batch size, and
+says when an epoch has ended, with validation, logs and checkpoints. Time between two such lines is an epoch; the first
+epoch of a process only warms it up. In every round each contender runs once, in an order that turns from round to
+round. Ratios are taken within a round, so that a machine that is busy for a while slows both sides; published are
+their medians, and the lowest and highest. Writes results.json, README.md and speed.png.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from cookiecutter.main import cookiecutter
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+OURS, LIMIT = "this template", "limit"
+CONTENDERS = {
+    LIMIT: "limit.py",
+    "notes' loop": "notes_loop.py",
+    "Lightning": "with_lightning.py",
+    "Ignite": "with_ignite.py",
+    "Accelerate": "with_accelerate.py",
+    "skorch": "with_skorch.py",
+}
+PACKAGES = ("torch", "numpy", "lightning", "pytorch-ignite", "accelerate", "skorch", "tensorboard")
+# name: (model, training samples, epochs of which the first does not count)
+WORKLOADS = {"mlp": ("mlp", 60_000, 4), "cnn": ("cnn", 60_000, 3), "resnet": ("resnet", 6_000, 2)}
+TITLES = {
+    "mlp": "MLP, 60,000 x 1 x 28 x 28, an epoch",
+    "cnn": "CNN, 60,000 x 1 x 28 x 28, an epoch",
+    "resnet": "ResNet-20, 6,000 x 1 x 28 x 28, an epoch",
+    "digits": "CNN, bundled digits, five epochs, the whole command",
+    "start": "first step: `train --fast-dev-run`, against torch alone",
+}
+FIRST_STEP = """
+import torch
+model = torch.nn.Linear(64, 10)
+optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+torch.nn.functional.cross_entropy(model(torch.randn(64, 64)), torch.arange(64) % 10).backward()
+optimizer.step()
+"""
+
+
+def images(path: Path, train: int, val: int) -> None:
+    """Write noisy uint8 images (N, 1, 28, 28) of ten classes."""
+    generator = np.random.default_rng(0)
+    prototypes = generator.integers(0, 128, (10, 1, 28, 28), dtype=np.uint8)
+    arrays = {}
+    for name, count in (("train", train), ("val", val)):
+        y = generator.integers(0, 10, count)
+        noise = generator.integers(0, 128, (count, 1, 28, 28), dtype=np.uint8)
+        arrays |= {f"x_{name}": prototypes[y] + noise, f"y_{name}": y}
+    np.savez(path, **arrays)
+
+
+def digits(path: Path, project: Path) -> None:
+    """Write the bundled digits with a fixed split, which every contender can read."""
+    with np.load(next((project / "data").glob("*.npz"))) as file:
+        x, y = file["x"], file["y"]
+    order = np.random.default_rng(0).permutation(len(x))
+    train, val = order[:1500], order[1500:]
+    np.savez(path, x_train=x[train], y_train=y[train], x_val=x[val], y_val=y[val])
+
+
+class Bench:
+    """Renders, runs contenders, and keeps what they took."""
+
+    def __init__(self, work: Path, rounds: int, device: str) -> None:
+        self.work, self.rounds, self.device = work, rounds, device
+        self.projects = {}
+        for model in ("mlp", "cnn", "resnet"):
+            output = cookiecutter(
+                str(ROOT), no_input=True, default_config=True, extra_context={"model": model},
+                output_dir=str(work / model), overwrite_if_exists=True,
+            )  # fmt: skip
+            self.projects[model] = Path(output)
+
+    def command(self, contender: str, data: Path, *, epochs: int, batch_size: int) -> list[str]:
+        """Return the command line of a contender; ours is the real command with its default settings."""
+        common = [f"--epochs={epochs}", f"--batch-size={batch_size}", f"--device={self.device}"]
+        out = Path(tempfile.mkdtemp(dir=self.work))
+        if contender == OURS:
+            flags = [f"--data.path={data}", "--data.channels=first", "--patience=0", f"--runs-dir={out}"]
+            return [sys.executable, "-m", "my_experiment", "train", *flags, *common]
+        script = HERE / "contenders" / CONTENDERS[contender]
+        return [sys.executable, str(script), str(data), f"--out={out}", *common]
+
+    def run(self, command: list[str], model: str) -> tuple[list[float], float, int]:
+        """Run a command to its end: when its epochs ended (s), how long it took (s), its largest memory (bytes)."""
+        project = self.projects[model]
+        errors = self.work / "stderr.txt"
+        with errors.open("w") as stderr:
+            started, ends = time.perf_counter(), []
+            process = subprocess.Popen(
+                command, cwd=project, env={**os.environ, "PYTHONPATH": str(project / "src")},
+                stdout=subprocess.PIPE, stderr=stderr, text=True,
+            )  # fmt: skip
+            assert process.stdout
+            for line in process.stdout:
+                if line.startswith("epoch "):
+                    ends.append(time.perf_counter() - started)
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - started
+        if status:
+            raise SystemExit(f"{' '.join(command)} failed:\n{errors.read_text()[-3000:]}")
+        return ends, seconds, usage.ru_maxrss * 1024
+
+    def alternate(self, names: list[str], once: Callable[[str], float]) -> dict[str, list[float]]:
+        """Call `once` for each name in each round, each round starting with another one."""
+        taken: dict[str, list[float]] = {name: [] for name in names}
+        for number in range(self.rounds):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                taken[name].append(once(name))
+                print(f"  round {number + 1}/{self.rounds}  {name:14} {taken[name][-1]:8.3f}", flush=True)
+        return taken
+
+    def epochs(self, workload: str) -> dict[str, Any]:
+        """Measure seconds per epoch, and how much memory the experiment takes above its arrays."""
+        model, samples, epochs = WORKLOADS[workload]
+        data = self.work / f"{workload}.npz"
+        images(data, samples, samples // 6)
+        memory = []
+
+        def once(name: str) -> float:
+            ends, _, peak = self.run(self.command(name, data, epochs=epochs, batch_size=128), model)
+            assert len(ends) == epochs, (name, ends)
+            if name == OURS:
+                memory.append(peak)
+            return statistics.median(np.diff(ends))
+
+        seconds = self.alternate([OURS, *CONTENDERS], once)
+        arrays = (samples + samples // 6) * 28 * 28
+        return {"seconds": seconds, "peak_above_arrays": (statistics.median(memory) - arrays) / 2**20}
+
+    def whole(self) -> dict[str, Any]:
+        """Measure five epochs on the digits from the start of the process to its end."""
+        data = self.work / "digits.npz"
+        digits(data, self.projects["cnn"])
+
+        def once(name: str) -> float:
+            return self.run(self.command(name, data, epochs=5, batch_size=64), "cnn")[1]
+
+        return {"seconds": self.alternate([OURS, *CONTENDERS], once)}
+
+    def start(self) -> dict[str, Any]:
+        """Measure the time to the first step."""
+        commands = {
+            OURS: [sys.executable, "-m", "my_experiment", "train", "--fast-dev-run", f"--device={self.device}"],
+            LIMIT: [sys.executable, "-c", FIRST_STEP],
+        }
+        return {"seconds": self.alternate(list(commands), lambda name: self.run(commands[name], "cnn")[1])}
+
+
+def ratios(seconds: dict[str, list[float]], name: str, to: str) -> dict[str, float]:
+    """Return median, lowest and highest ratio of two contenders within the rounds."""
+    values = [a / b for a, b in zip(seconds[name], seconds[to], strict=True)]
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def table(report: dict[str, Any]) -> str:
+    """Return README.md."""
+    lines = [
+        "# How fast it trains\n",
+        f"`nox -s bench`, {report['date']}, commit {report['commit']}, {report['machine']}, {report['device']},",
+        f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()) + ".\n",
+        "Seconds are medians; ratios are medians of those within a round (lowest to highest), above 1 where the other",
+        "takes longer than the limit, or than this template. `bench.py` says how it is measured.\n",
+        "![ratios to the limit](speed.png)",
+    ]
+    for name, result in report["results"].items():
+        lines += [f"\n## {TITLES[name]}\n", f"{len(result['seconds'][OURS])} rounds."]
+        if "peak_above_arrays" in result:
+            lines[-1] += f" Memory of this template above its arrays: {result['peak_above_arrays']:.0f} MiB."
+        lines += ["\n| | seconds | to the limit | to this template |\n|---|---|---|---|"]
+        for contender, seconds in result["seconds"].items():
+            cells = [f"{statistics.median(seconds):.3f}"]
+            for to in (LIMIT, OURS):
+                ratio = ratios(result["seconds"], contender, to)
+                cells.append(f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})")
+            lines.append(f"| {contender} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """Draw the ratios to the limit."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = [name for name in report["results"] if name != "start"]
+    figure, axes = pyplot.subplots(1, len(names), figsize=(3.4 * len(names), 3), layout="constrained", squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        seconds = report["results"][name]["seconds"]
+        others = [contender for contender in seconds if contender != LIMIT]
+        found = [ratios(seconds, contender, LIMIT) for contender in others]
+        middle = [ratio["median"] for ratio in found]
+        spread = [
+            [ratio["median"] - ratio["low"] for ratio in found],
+            [ratio["high"] - ratio["median"] for ratio in found],
+        ]
+        colors = ["tab:blue" if contender == OURS else "silver" for contender in others]
+        axis.barh(others, middle, xerr=spread, color=colors, ecolor="gray")
+        axis.axvline(1, color="black", linewidth=1)
+        axis.invert_yaxis()
+        axis.set_title(TITLES[name].replace(", ", "\n", 1), fontsize=8)
+        axis.set_xlabel("time / limit", fontsize=8)
+        axis.tick_params(labelsize=8)
+        if axis is not axes[0][0]:
+            axis.set_yticks([])
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=list(TITLES), choices=list(TITLES))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=HERE)
+    arguments = parser.parse_args()
+    git = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
+    path = arguments.out / "results.json"
+    results = json.loads(path.read_text())["results"] if path.exists() else {}
+    with tempfile.TemporaryDirectory() as work:
+        bench = Bench(Path(work), arguments.rounds, arguments.device)
+        for name in arguments.only:
+            print(TITLES[name], flush=True)
+            measure = {"digits": bench.whole, "start": bench.start}.get(name, lambda name=name: bench.epochs(name))
+            results[name] = measure()
+    gpu = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
+    report = {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": gpu,
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "results": {name: results[name] for name in TITLES if name in results},
+    }
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    (arguments.out / "README.md").write_text(table(report))
+    plot(report, arguments.out / "speed.png")
+    print(table(report))
+
+
+if __name__ == "__main__":
+    main()
