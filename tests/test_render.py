@@ -20,10 +20,10 @@ from .conftest import COMBINATIONS, ROOT, Render, combinations
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "arguments", "commands", "experiment", "trainer", "inference", "figures", "plots", "step",
-    "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data", "task", "model", "optimizer",
-    "device", "logbook", "early_stopping", "survey", "arrays", "splits", "targets", "checks", "array_file",
-    "npy_header", "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
+    "__main__", "cli", "arguments", "commands", "summary", "experiment", "trainer", "inference", "figures", "plots",
+    "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data", "task", "model",
+    "optimizer", "workers", "device", "logbook", "early_stopping", "survey", "arrays", "splits", "targets", "checks",
+    "array_file", "npy_header", "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}
@@ -32,7 +32,7 @@ TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
     "datasets", "device", "early_stopping", "import_images", "inference", "logbook", "messages", "model", "optimizer",
     "plots", "predictions", "progress", "run", "settings_file", "splits", "step", "survey", "targets", "task",
-    "trainer", "weights",
+    "trainer", "weights", "workers",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",
@@ -44,6 +44,7 @@ FILES = {
     "docs/messages.md",
     "pyproject.toml",
     "scripts/gpustat.sh",
+    "scripts/slurm.sbatch",
     "src/my_experiment/__init__.py",
     "src/my_experiment/commands/__init__.py",
     *(f"src/my_experiment/{name}.py" for name in MODULES if name != "commands"),
@@ -144,7 +145,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 2900, f"the package has {total} lines that are not blank"
+    assert total <= 3100, f"the package has {total} lines that are not blank"
 
 
 @combinations

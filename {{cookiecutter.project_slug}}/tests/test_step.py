@@ -27,6 +27,7 @@ def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[S
         sides=experiment.input_shape[1:],
         accumulate=settings.accumulate,
         clip_norm=settings.clip_norm,
+        workers=experiment.workers,
     )
     return step, *next(experiment.batches("train").epoch())
 
@@ -34,8 +35,8 @@ def build(settings: Settings, precision: torch.dtype = torch.float32) -> tuple[S
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_steps_on_one_batch_halve_its_loss(settings: Settings, precision: torch.dtype) -> None:
     step, x, y = build(replace(settings, batch_size=8), precision)
-    first = step(x, y).item()
-    assert any(step(x, y).item() < 0.5 * first for _ in range(STEPS))
+    first = step(x, y, len(x)).item()
+    assert any(step(x, y, len(x)).item() < 0.5 * first for _ in range(STEPS))
     assert next(step.model.parameters()).dtype == torch.float32
 
 
@@ -44,7 +45,7 @@ def test_a_batch_in_parts_gives_the_same_step(settings: Settings) -> None:
     (whole, x, y), (parts, _, _) = build(settings), build(replace(settings, accumulate=3))
     whole.model.eval()
     parts.model.eval()
-    torch.testing.assert_close(parts(x, y), whole(x, y))
+    torch.testing.assert_close(parts(x, y, len(x)), whole(x, y, len(x)))
     for part, parameter in zip(parts.model.parameters(), whole.model.parameters(), strict=True):
         torch.testing.assert_close(part.grad, parameter.grad, rtol=1e-3, atol=1e-5)
 
@@ -52,28 +53,28 @@ def test_a_batch_in_parts_gives_the_same_step(settings: Settings) -> None:
 @pytest.mark.parametrize("precision", [torch.float32, torch.float16])
 def test_long_gradients_are_shortened(settings: Settings, precision: torch.dtype) -> None:
     step, x, y = build(replace(settings, clip_norm=1e-3), precision)
-    step(x, y)
+    step(x, y, len(x))
     squares = [parameter.grad.square().sum() for parameter in step.model.parameters() if parameter.grad is not None]
     assert sum(squares) ** 0.5 == pytest.approx(1e-3, rel=1e-2)
 
 
 def test_the_loss_stays_on_the_device_without_its_graph(settings: Settings) -> None:
     step, x, y = build(settings)
-    loss = step(x, y)
+    loss = step(x, y, len(x))
     assert loss.shape == () and not loss.requires_grad and loss.device == CPU
 
 
 def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tmp_path) -> None:
     step, x, y = build(settings)
-    step(x, y)
+    step(x, y, len(x))
     save_checkpoint(step.state_dict(), tmp_path / "last.pt")
     torch.manual_seed(5)
-    step(x, y)
+    step(x, y, len(x))
 
     resumed, x, y = build(settings)
     resumed.load_state_dict(load_checkpoint(tmp_path / "last.pt"))
     torch.manual_seed(5)
-    resumed(x, y)
+    resumed(x, y, len(x))
     for name, weight in step.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
 

@@ -85,7 +85,7 @@ def test_an_exception_in_init_closes_the_writer_too(settings: Settings) -> None:
     run = Run.create(settings)
     logbook = Logbook(run.folder)
     logbook.epoch("before", {"step": 1, "train_loss": 0.5}, improved=False)
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError):
         Trainer(
             step=None, schedule=None, train_batches=None, val_batches=None, early_stopping=None, logbook=logbook,
             run=run, stop=StopRequest(), epochs=1, monitor="val_loss", context={},

@@ -30,16 +30,23 @@ class Augmentation:
             fix = "shift less than the shortest side; tables take only --augment.noise"
             raise ConfigError(what, "in --augment", fix)
 
-    def __call__(self, x: Tensor, y: Tensor, *, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-        """Return varied samples (B, C, ...) and, if they are dense, their targets (B, ...) or (B, C, ...)."""
+    def __call__(
+        self, x: Tensor, y: Tensor, *, epoch: int, batch: int, count: int, share: slice
+    ) -> tuple[Tensor, Tensor]:
+        """Return varied samples (B, C, ...) and, if they are dense, their targets (B, ...) or (B, C, ...).
+
+        They are a `share` of the batch of `count` samples, and get what they would get in the whole of it.
+        """
         if self.moves:
-            positions = self.draw_positions(len(x), generator(self.seed, epoch, batch, 1, device=x.device))
+            drawn = self.draw_positions(count, generator(self.seed, epoch, batch, 1, device=x.device))
+            positions = [where[share] for where in drawn]
             x = move(x, positions)
             if self.dense:
                 y = move(y, positions) if y.ndim == x.ndim else move(y[:, None], positions)[:, 0]
         if self.settings.noise:
-            noise = torch.empty_like(x).normal_(generator=generator(self.seed, epoch, batch, 2, device=x.device))
-            x = x + self.settings.noise * noise
+            noise = x.new_empty((count, *x.shape[1:]))
+            noise.normal_(generator=generator(self.seed, epoch, batch, 2, device=x.device))
+            x = x + self.settings.noise * noise[share]
         return x, y
 
     def draw_positions(self, count: int, generator: torch.Generator) -> list[Tensor]:
@@ -61,6 +68,6 @@ def move(x: Tensor, positions: list[Tensor]) -> Tensor:
     """Return (B, C, ...) with each sample's values taken from these positions (B, side) along each axis."""
     for axis, where in enumerate(positions, 2):
         shape = [len(where), *[1] * (x.ndim - 1)]
-        shape[axis] = -1
+        shape[axis] = where.shape[1]
         x = x.take_along_dim(where.view(shape), axis)
     return x

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 from .augment import Augmentation
 from .data import BatchDataset, Normalisation, on_device
 from .device import generator
+from .workers import Workers
 
 
 def permutation(count: int, *, seed: int | None, epoch: int) -> Tensor:
@@ -25,7 +26,7 @@ class Batches:
     """Batches of samples, gathered on the device where the dataset lies, normalised and augmented there.
 
     With a `seed` every epoch has an order of its own; without one, the samples come as they lie. The last batch may be
-    smaller; none is dropped.
+    smaller; none is dropped. With `workers`, each of them gets its share of each batch.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Batches:
         normalisation: Normalisation | None = None,
         augmentation: Augmentation | None = None,
         seed: int | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.dataset = dataset
         self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
@@ -45,6 +47,7 @@ class Batches:
         self.normalisation = normalisation.to(device) if normalisation else None
         self.augmentation = augmentation
         self.seed = seed
+        self.workers = workers
         # Whether whole batches come from the dataset. Otherwise, a DataLoader collects samples.
         self.whole = isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
         if isinstance(dataset, BatchDataset) and self.whole:
@@ -62,12 +65,18 @@ class Batches:
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
         order = permutation(self.count, seed=self.seed, epoch=epoch).to(self.device if self.whole else "cpu")
-        for batch, (x, y) in enumerate(self.fetch(order.split(self.batch_size)[start:]), start):
+        batches = [(part, self.share(len(part))) for part in order.split(self.batch_size)[start:]]
+        fetched = self.fetch([part[share] for part, share in batches])
+        for batch, ((x, y), (part, share)) in enumerate(zip(fetched, batches, strict=True), start):
             if self.normalisation:
                 x = self.normalisation.apply(x)
             if self.augmentation:
-                x, y = self.augmentation(x, y, epoch=epoch, batch=batch)
+                x, y = self.augmentation(x, y, epoch=epoch, batch=batch, count=len(part), share=share)
             yield x, y
+
+    def share(self, count: int) -> slice:
+        """Return which samples of a batch of so many are for this process."""
+        return self.workers.share(count) if self.workers else slice(count)
 
     def fetch(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples and targets on the device: a batch for each tensor of positions (B,)."""
@@ -77,10 +86,11 @@ class Batches:
         else:
             loader = DataLoader(
                 OneByOne(self.dataset),
-                batch_sampler=[indices.tolist() for indices in parts],
+                batch_sampler=[indices.tolist() or [0] for indices in parts],
                 generator=torch.Generator(),  # without one of its own, it would move the global one
             )
-            for x, y in loader:
+            for indices, (x, y) in zip(parts, loader, strict=True):
+                x, y = x[: len(indices)], y[: len(indices)]  # a share may be empty
                 yield on_device(x, self.device).float(), on_device(y, self.device)
 
 

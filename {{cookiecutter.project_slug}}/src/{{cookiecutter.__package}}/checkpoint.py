@@ -12,7 +12,7 @@ from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
-FORMAT = 2  # of the dict that is saved
+FORMAT = 3  # of the dict that is saved
 
 
 def save_checkpoint(state: dict[str, Any], *paths: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, flags_of, parse
 from .config import Settings
 from .errors import ConfigError, ExperimentError, StorageError, exit_code, printable
-from .run import config_of, find_run, is_done
+from .run import config_of, find_run, is_done, is_follower
 from .settings_file import check_changes, to_yaml
 from .signals import StopRequest
 
@@ -70,6 +70,8 @@ def train(command: Train, flags: list[str]) -> None:
     if command.resume is not None and command.fast_dev_run:
         what, fix = "--resume and --fast-dev-run exclude each other", "give one of them"
         raise ConfigError(what, "on the command line", fix)
+    if is_follower():
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     stop = StopRequest()
     if not command.fast_dev_run:  # which has nothing to save
         stop.listen()

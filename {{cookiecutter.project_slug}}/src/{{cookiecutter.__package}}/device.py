@@ -18,17 +18,30 @@ from .errors import ConfigError
 def choose_device(name: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; never another one than was asked for.
 
-    Raises ConfigError if this machine does not have it.
+    For `cuda`, each process that torchrun starts on a machine has a GPU of its own. Raises ConfigError if this machine
+    does not have it.
     """
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
     available = [*(["cuda"] if cuda else []), *cuda, *mps, "cpu"]
     if name == "auto":
-        return torch.device(available[0])
+        name = available[0]
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     if name not in available:
         where = f"on this machine with torch {torch.__version__}"
         raise ConfigError(f"--device {name} is not available", where, f"choose one of: auto, {', '.join(available)}")
     return torch.device(name)
+
+
+def name_of(device: torch.device) -> str:
+    """Return what people call the device."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def is_exact(device: torch.device, *, deterministic: bool) -> bool:
+    """Return whether the same run gives the same bits."""
+    return device.type == "cpu" or (device.type == "cuda" and deterministic)
 
 
 def unused_card() -> str | None:

@@ -1,7 +1,10 @@
 """Early stopping: the best value so far, and how long ago that was (lesson 4 of the notes)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
+
+from .errors import ConfigError
 
 
 class EarlyStopping:
@@ -18,6 +21,14 @@ class EarlyStopping:
         self.best_epoch: int | None = None
         self.epochs_without_improvement = 0
 
+    @classmethod
+    def of(cls, monitor: str, maximize: Mapping[str, bool], *, patience: int) -> "EarlyStopping":
+        """Return what watches the number of this name. Raises ConfigError if there is none."""
+        if monitor not in maximize:
+            fix = f"choose one of: {', '.join(maximize)}"
+            raise ConfigError(f"--monitor is {monitor}", "in the settings", fix)
+        return cls(patience=patience, maximize=maximize[monitor])
+
     def update(self, value: float, epoch: int) -> bool:
         """Record the value of an epoch and return whether it is the best so far."""
         improved = value > self.best if self.maximize else value < self.best
@@ -31,6 +42,9 @@ class EarlyStopping:
     def should_stop(self) -> bool:
         """Whether patience has run out."""
         return 0 < self.patience <= self.epochs_without_improvement
+
+    def __str__(self) -> str:
+        return f"best {self.best:.4f}  patience {self.epochs_without_improvement}/{self.patience}"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs; `patience` is a setting, so that a resumed run may change it."""

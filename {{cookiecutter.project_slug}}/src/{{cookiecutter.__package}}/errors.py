@@ -39,6 +39,12 @@ class StorageError(ExperimentError):
     exit_code = 4
 
 
+class LostError(ExperimentError):
+    """Another process of the same training is gone."""
+
+    exit_code = 4
+
+
 class RefusedError(ExperimentError):
     """Going on would damage or falsify a run: it is locked, or what is resumed does not match."""
 

@@ -1,6 +1,5 @@
 """Puts an experiment together: settings -> data -> task -> model -> trainer. The only file that knows them all."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +10,8 @@ from .augment import Augmentation
 from .batches import Batches
 from .config import Settings
 from .datasets import Datasets
-from .device import channels_last, choose_device, choose_precision, require_compiler, seed_everything, unused_card
+from .device import channels_last, choose_device, choose_precision, is_exact, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
-from .errors import ConfigError
 from .inference import evaluation_batch_size
 from .logbook import Logbook
 from .optimizer import build_optimizer, build_schedule
@@ -24,6 +22,7 @@ from .step import Step
 from .task import Task
 from .trainer import Trainer
 from .weights import build_checked, init_from, load_weights
+from .workers import Workers
 
 
 class Experiment:
@@ -42,9 +41,7 @@ class Experiment:
         self.precision = choose_precision(settings.precision, self.device)
         if settings.compile:
             require_compiler()
-        gpu = self.device.type == "cuda"
-        self.device_name = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if gpu else str(self.device)
-        self.exact = self.device.type == "cpu" or (gpu and settings.deterministic)  # the same run gives the same bits
+        self.exact = is_exact(self.device, deterministic=settings.deterministic)
         self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
         self.targets = self.data.targets
         self.task = Task(self.targets, settings.task, self.device)
@@ -58,28 +55,10 @@ class Experiment:
         elif settings.init_from:
             self.not_loaded = init_from(settings.init_from, self.model, settings, self.input_shape, self.targets)
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
-        if settings.monitor not in maximize:
-            fix = f"choose one of: {', '.join(maximize)}"
-            raise ConfigError(f"--monitor is {settings.monitor}", "in the settings", fix)
-        self.early_stopping = EarlyStopping(patience=settings.patience, maximize=maximize[settings.monitor])
-
-    def describe(self) -> Iterator[str]:
-        """Tell what is going to be trained, line by line."""
-        settings, shape, used = self.settings, self.data.sample_shape, self.input_shape
-        sizes = ", ".join(f"{size:,} {name}" for name, size in self.data.sizes.items())
-        why = ", the least that the model takes" if settings.data.resize == "none" else ""
-        resized = f", resized to {used}{why}" if used != shape else ""
-        parameters = sum(weight.numel() for weight in self.model.parameters())
-        yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
-        yield f"task    {self.targets.describe()}"
-        yield f"model   {type(self.model).__name__} with {parameters:,} parameters"
-        how = f"{str(self.precision)[6:]}, {torch.get_num_threads()} threads, batches of {self.data.batch_size}"
-        yield f"device  {self.device_name}, {how}"
-        if settings.device == "auto" and (card := unused_card()):
-            fix = "a build that can: https://pytorch.org/get-started/locally"
-            yield f"        the {card} is idle, since torch {torch.__version__} cannot use it; {fix}"
-        if settings.init_from and not self.checkpoint:
-            yield f"init    {settings.init_from}; weights that start anew: {', '.join(self.not_loaded) or 'none'}"
+        self.early_stopping = EarlyStopping.of(settings.monitor, maximize, patience=settings.patience)
+        self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
+        if self.workers.rank:
+            torch.manual_seed(settings.seed + 2**32 * self.workers.rank)  # dropout of its own
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
@@ -91,6 +70,7 @@ class Experiment:
             normalisation=self.data.normalisation,
             augmentation=self.augmentation if training else None,
             seed=self.settings.seed if training else None,
+            workers=self.workers,
         )
 
     def trainer(self, run: Run, stop: StopRequest) -> Trainer:
@@ -111,6 +91,7 @@ class Experiment:
             sides=self.input_shape[1:],
             accumulate=settings.accumulate,
             clip_norm=settings.clip_norm,
+            workers=self.workers,
         )
         trainer = Trainer(
             step=step,
@@ -140,4 +121,5 @@ class Experiment:
             "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,
             "data_sha256": self.data.sha256,
             "threads": torch.get_num_threads(),
+            "processes": self.workers.size,
         }

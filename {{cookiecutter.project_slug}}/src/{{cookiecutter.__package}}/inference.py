@@ -122,9 +122,11 @@ def score(
 ) -> dict[str, float]:
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
     total = torch.zeros((), device=batches.device)
-    for x, y in batches.epoch():
+    for (x, y), count in zip(batches.epoch(), batches.sizes, strict=True):
         output = forward(x)
-        total += task.loss(output, y) * len(x)
+        if batches.workers:
+            output, y = batches.workers.gather(output, count), batches.workers.gather(y, count)
+        total += task.loss(output, y) * count
         metrics.update(output, y)
         after_batch()
     return {"loss": total.item() / batches.count, **metrics.compute()}

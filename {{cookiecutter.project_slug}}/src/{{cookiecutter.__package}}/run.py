@@ -101,13 +101,21 @@ def find_run(resume: str, settings: Settings) -> Path | None:
     """
     if resume != "auto":
         return config_of(Path(resume)).parent
-    for config in sorted((settings.runs_dir / settings.name).glob("*/config.yaml"), reverse=True):
+    configs = sorted((settings.runs_dir / settings.name).glob("*/config.yaml"), reverse=True)
+    if is_follower() and configs:
+        return configs[0].parent  # the one with rank 0 looks at its lock
+    for config in configs:
         try:
             with FileLock(config.parent / ".lock", timeout=0):
                 return config.parent
         except Timeout:
             continue
     return None
+
+
+def is_follower() -> bool:
+    """Return whether torchrun has started this process beside another one, which writes and speaks for both."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def config_of(folder: Path) -> Path:

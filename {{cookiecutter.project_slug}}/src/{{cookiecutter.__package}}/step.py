@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .task import Task
+from .workers import Workers
 
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are enlarged
 
@@ -25,6 +26,7 @@ class Step:
         sides: tuple[int, ...] = (),
         accumulate: int = 1,
         clip_norm: float = 0.0,
+        workers: Workers,
     ) -> None:
         self.model = model
         self.task = task
@@ -34,14 +36,19 @@ class Step:
         self.sides = sides  # to which samples are resized
         self.accumulate = accumulate  # in so many parts a batch is computed
         self.clip_norm = clip_norm  # the gradient's largest norm; 0 for any
+        self.workers = workers
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.zero = torch.zeros((), device=device)
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """Learn from one batch; return its mean loss (0-d, on the device, so that nothing waits for it)."""
+    def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
+        """Learn from the samples of this process in a batch of `count`.
+
+        Return what they add to its mean loss (0-d, on the device, so that nothing waits for it).
+        """
         self.optimizer.zero_grad()
-        parts = zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True)
-        loss = sum((self.backward(*part, share=len(part[0]) / len(x)) for part in parts), start=self.zero)
+        parts = zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True) if len(x) else ()
+        loss = sum((self.backward(*part, share=len(part[0]) / count) for part in parts), start=self.zero)
+        self.workers.add_gradients(self.model)
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)

@@ -4,6 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ class Trainer:
         self.early_stopping = early_stopping
         self.run = run
         self.stop = stop
+        self.workers = step.workers
         self.epochs = epochs
         self.monitor = monitor
         self.context = context  # goes into every checkpoint: what a prediction needs besides the model
@@ -70,7 +72,7 @@ class Trainer:
                 if not all(parameter.isfinite().all() for parameter in self.step.model.parameters()):
                     raise self.diverged("the weights are not finite", f"after step {self.global_step}") from None
                 self.logbook.flush()
-                save_checkpoint(self.state_dict(), self.run.last)
+                self.save(self.run.last)
                 raise
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
@@ -98,21 +100,22 @@ class Trainer:
         self.batch = 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)
-        save_checkpoint(self.state_dict(), *([self.run.best] if improved else []), self.run.last)
+        self.save(*([self.run.best] if improved else []), self.run.last)
 
     def train_epoch(self) -> float:
         """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
         self.step.model.train()
         self.step.set_learning_rate(self.schedule(self.epoch))
+        sizes = self.train_batches.sizes
         for x, y in self.train_batches.epoch(self.epoch, start=self.batch):
-            self.losses[self.batch] = self.step(x, y)  # stays on the device: no step waits for it
+            self.losses[self.batch] = self.step(x, y, sizes[self.batch])  # stays on the device: no step waits for it
             self.batch += 1
             self.global_step += 1
             self.bar.update()
             self.leave_if_asked()
         losses = self.finite_losses()
-        sizes = torch.tensor(self.train_batches.sizes)
-        return float((losses * sizes).sum() / sizes.sum())
+        weights = torch.tensor(sizes)
+        return float((losses * weights).sum() / weights.sum())
 
     def validate(self, batches: Batches) -> dict[str, float]:
         """Return loss and metrics over all batches of a split, each sample weighing the same."""
@@ -122,18 +125,19 @@ class Trainer:
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
-        stopping, merit = self.early_stopping, f"val_{self.step.task.figure_of_merit}"
+        merit = f"val_{self.step.task.figure_of_merit}"
         return (
-            f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}"
-            f"  train_loss {numbers['train_loss']:.4f}  val_loss {numbers['val_loss']:.4f}"
-            f"  {merit} {numbers[merit]:.4f}  best {stopping.best:.4f}"
-            f"  patience {stopping.epochs_without_improvement}/{stopping.patience}"
+            f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}  train_loss {numbers['train_loss']:.4f}"
+            f"  val_loss {numbers['val_loss']:.4f}  {merit} {numbers[merit]:.4f}  {self.early_stopping}"
             f"  {numbers['samples_per_second']:,.0f} samples/s"
         )
 
     def finite_losses(self) -> torch.Tensor:
         """Return the losses of this epoch so far (batches,). Raises DivergedError at the first NaN or infinity."""
+        self.workers.add([self.losses])
         losses = self.losses[: self.batch].cpu()
+        if not self.workers.leads:
+            self.losses.zero_()  # they are counted: the leader has all
         wrong = (~losses.isfinite()).nonzero()
         if len(wrong):
             batch = int(wrong[0])
@@ -147,10 +151,17 @@ class Trainer:
 
     def leave_if_asked(self) -> None:
         """Raise Interrupted if a signal has come."""
-        if self.stop.signal_number is not None:
-            what = f"stopped by {signal.Signals(self.stop.signal_number).name}, with everything saved"
+        number = self.workers.first_signal(self.stop.signal_number)
+        if number is not None:
+            what = f"stopped by {signal.Signals(number).name}, with everything saved"
             fix = f"continue with --resume {self.run.folder}"
-            raise Interrupted(self.stop.signal_number, what, f"after step {self.global_step}", fix)
+            raise Interrupted(number, what, f"after step {self.global_step}", fix)
+
+    def save(self, *paths: Path) -> None:
+        """Write checkpoints of this step boundary; one process does so for all."""
+        state = self.state_dict()
+        if self.workers.leads:
+            save_checkpoint(state, *paths)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state at this step boundary."""
@@ -159,7 +170,7 @@ class Trainer:
             "early_stopping": self.early_stopping.state_dict(),
             "progress": {"epoch": self.epoch, "batch": self.batch, "step": self.global_step},
             "losses": self.losses,
-            "random": random_states(),
+            "random": self.workers.collect(random_states()),
             **self.context,
         }
 
@@ -168,8 +179,8 @@ class Trainer:
         self.step.load_state_dict(state)
         self.early_stopping.load_state_dict(state["early_stopping"])
         self.epoch, self.batch, self.global_step = (state["progress"][k] for k in ("epoch", "batch", "step"))
-        self.losses.copy_(state["losses"])
-        restore_random_states(state["random"])
+        self.losses.copy_(state["losses"] if self.workers.leads else torch.zeros(()))
+        restore_random_states(state["random"][self.workers.rank])
 
     def close(self) -> None:
         """Close the TensorBoard writer and the log files."""

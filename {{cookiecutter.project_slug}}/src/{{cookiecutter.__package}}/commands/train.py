@@ -10,21 +10,24 @@ from colorama import Style
 from ..capsule import write_capsule
 from ..checkpoint import last_checkpoint
 from ..config import Settings
+from ..device import name_of
 from ..errors import printable
 from ..experiment import Experiment
 from ..inference import Trained
-from ..run import Run
+from ..run import Run, is_follower
 from ..signals import StopRequest
+from ..summary import summarize
 
 
 def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: StopRequest) -> None:
     """Train in a new run directory or, to resume, in `folder`; a trial leaves nothing behind."""
-    if fast_dev_run:
+    if fast_dev_run or is_follower():
+        checkpoint = last_checkpoint(Run(folder, settings)) if folder else None
         with tempfile.TemporaryDirectory() as temporary:
-            settings = replace(settings, epochs=1, runs_dir=Path(temporary))
+            settings = replace(settings, epochs=1 if fast_dev_run else settings.epochs, runs_dir=Path(temporary))
+            experiment = Experiment(settings, one_batch=fast_dev_run, checkpoint=checkpoint)
             with Run.create(settings) as run:
-                train(Experiment(settings, one_batch=True), run, stop, draw=False)
-        print("every phase but the drawing works on one batch; nothing was kept")
+                train(experiment, run, stop, draw=False)
     elif folder:
         with Run(folder, settings) as run:
             train(Experiment(settings, checkpoint=last_checkpoint(run)), run, stop)
@@ -32,7 +35,9 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         experiment = Experiment(settings)  # everything is checked before a run directory exists
         with Run.create(settings) as run:
             train(experiment, run, stop)
-    if not fast_dev_run:
+    if fast_dev_run:
+        print("every phase but the drawing works on one batch; nothing was kept")
+    else:
         print(f"look at it: tensorboard --logdir {printable(str(settings.runs_dir))}")
 
 
@@ -44,18 +49,19 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = T
             run,
             exact=experiment.exact,
             data_sha256=experiment.data.sha256,
-            device=experiment.device_name,
+            device=name_of(experiment.device),
             threads=torch.get_num_threads(),
+            processes=experiment.workers.size,
         )
-        for line in experiment.describe():
+        for line in summarize(experiment):
             trainer.logbook.write(line)
-        if not trainer.train_batches.whole:
-            name = type(experiment.data.splits["train"]).__name__
-            trainer.logbook.write(f"loader  a DataLoader reads {name} sample by sample (slower)")
         trainer.logbook.write(f"run     {run.folder}")
         if experiment.checkpoint:
             trainer.logbook.write(f"resumed after step {trainer.global_step}")
         run.outcome = trainer.fit()
+        experiment.workers.part()
+        if is_follower():
+            return
         trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
         trained, splits = Trained(run.folder, experiment.settings), experiment.data.splits
         if "test" in splits:

@@ -1,0 +1,143 @@
+"""Processes that torchrun starts train as one process does, stop together, and never leave one behind."""
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .conftest import Render, environment, newest_run, run, wait_for
+from .test_deaths import final, same
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
+TORCHRUN = f"{sys.executable} -m torch.distributed.run"
+FLAGS = ("--device=cpu", "--epochs=6", "--patience=0")
+
+
+def torchrun(
+    project: Path, *arguments: str, launcher: tuple[str, ...] = ("--nproc-per-node=2",)
+) -> "subprocess.Popen[str]":
+    """Start the real command by torchrun, one thread for each process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "my_experiment", "train", *arguments],
+        cwd=project, env=environment(project, OMP_NUM_THREADS="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+def finish(process: "subprocess.Popen[str]", *, fails: bool = False) -> tuple[str, str]:
+    """Wait for torchrun, whose exit code is 0 or 1, whatever that of its processes; return stdout and stderr."""
+    output, errors = process.communicate(timeout=300)
+    assert bool(process.returncode) == fails, errors
+    return output, errors
+
+
+def ranks(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Return the processes that torchrun has started, in their order."""
+    children = [child for child in psutil.Process(process.pid).children() if "RANK" in child.environ()]
+    return sorted(children, key=lambda child: int(child.environ()["RANK"]))
+
+
+def metrics(project: Path, name: str) -> list[dict[str, float]]:
+    """Return what must not depend on the number of processes."""
+    lines = [json.loads(line) for line in (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines]
+
+
+@pytest.mark.parametrize(("task", "model"), [("classification", "mlp"), ("regression", "vit")])
+def test_the_curve_does_not_depend_on_the_number_of_processes(render: Render, task: str, model: str) -> None:
+    """Without dropout and batch norm; with augmentation, and a last batch of one sample."""
+    project = render(task=task, model=model)
+    flags = [*FLAGS, "--epochs=3", "--model.dropout=0", "--augment.noise=0.1", "--batch-size=52"]
+    run(project, "train", "--name=one", *flags, env=environment(project, OMP_NUM_THREADS="1"))
+    finish(torchrun(project, "--name=two", *flags))
+    one, two = metrics(project, "one"), metrics(project, "two")
+    assert len(one) == len(two) == 3
+    for a, b in zip(one, two, strict=True):
+        assert a == pytest.approx(b, rel=2e-3, abs=2e-3)
+
+
+def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render) -> None:
+    """Whichever it is; what is resumed ends with the bits of a run that was left alone."""
+    project = render()
+    finish(torchrun(project, "--name=whole", *FLAGS))
+    process = torchrun(project, "--name=stopped", *FLAGS)
+    wait_for(process, "epoch 2/6")
+    ranks(process)[1].send_signal(signal.SIGTERM)
+    _, errors = finish(process, fails=True)
+    assert errors.count("error: stopped by SIGTERM, with everything saved; after step ") == 2
+    steps = {line.split("after step ")[1].split(";")[0] for line in errors.splitlines() if "after step" in line}
+    assert len(steps) == 1
+    status = json.loads((newest_run(project, "stopped") / "status.json").read_text())
+    assert status["state"] == "interrupted" and status["exit_code"] == 143
+    _, errors = run(project, "train", "--name=stopped", "--resume=auto", *FLAGS, code=5)
+    assert "the run is trained by 2 processes, and now there are 1; on the command line; start as many" in errors
+    output, _ = finish(torchrun(project, "--name=stopped", "--resume=auto", *FLAGS))
+    assert f"resumed after step {steps.pop()}" in output
+    assert same(final(project, "stopped"), final(project, "whole"))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_process_is_killed_and_the_others_leave(render: Render, rank: int) -> None:
+    project = render(model="mlp")
+    process = torchrun(project, *FLAGS, "--epochs=2000")
+    wait_for(process, "epoch    3/2000")
+    both = ranks(process)
+    both[rank].kill()
+    started = time.monotonic()
+    _, errors = finish(process, fails=True)
+    assert time.monotonic() - started < 60 and not any(child.is_running() for child in both)
+    assert "error: another process of this training has ended (Connection " in errors
+    output, _ = finish(torchrun(project, "--resume=auto", *FLAGS))
+    assert "resumed after step" in output
+
+
+def test_a_failed_save_ends_all(render: Render) -> None:
+    project = render(model="mlp")
+    process = torchrun(project, *FLAGS, "--epochs=2000")
+    wait_for(process, "epoch    3/2000")
+    leader, _ = ranks(process)
+    resource.prlimit(leader.pid, resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    started = time.monotonic()
+    _, errors = finish(process, fails=True)
+    assert time.monotonic() - started < 60
+    assert "error: cannot write " in errors and "(File too large)" in errors
+    assert json.loads((newest_run(project) / "status.json").read_text())["pid"] == leader.pid
+
+
+def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tmp_path: Path) -> None:
+    """The two commands of Slurm are scripts here that do on one machine what they do on a cluster."""
+    project = render(model="mlp")
+    for name, script in (("srun", 'exec "$@"'), ("scontrol", "echo 127.0.0.1"), ("torchrun", f'exec {TORCHRUN} "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    variables = {"SLURM_NNODES": "1", "SLURM_JOB_ID": str(os.getpid()), "SLURM_GPUS_ON_NODE": "2"}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        ["bash", "scripts/slurm.sbatch", *FLAGS, "--epochs=2000"], cwd=project, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=environment(project, OMP_NUM_THREADS="1", PATH=path, **variables), text=True,
+    )  # fmt: skip
+    assert wait_for(process, "epoch    3/2000")[0].startswith("nothing to resume in runs/my-experiment")
+    (agent,) = psutil.Process(process.pid).children()
+    agent.send_signal(signal.SIGUSR1)
+    _, errors = finish(process, fails=True)
+    assert errors.count("error: stopped by SIGUSR1, with everything saved; after step ") == 2
+    assert json.loads((newest_run(project) / "status.json").read_text())["exit_code"] == 138
+
+
+def test_two_agents_on_one_host(render: Render) -> None:
+    project = render(model="mlp")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}")
+    both = [torchrun(project, *FLAGS, launcher=launcher) for _ in range(2)]
+    outputs = "".join(finish(process)[0] for process in both)
+    assert outputs.count("epoch 6/6") == 1 and "2 processes of 1 threads" in outputs

@@ -1,0 +1,33 @@
+"""What is going to be trained, for people."""
+
+from collections.abc import Iterator
+
+import torch
+
+from .device import name_of, unused_card
+from .experiment import Experiment
+
+
+def summarize(experiment: Experiment) -> Iterator[str]:
+    """Yield lines about data, task, model and device."""
+    settings, shape, used = experiment.settings, experiment.data.sample_shape, experiment.input_shape
+    sizes = ", ".join(f"{size:,} {name}" for name, size in experiment.data.sizes.items())
+    why = ", the least that the model takes" if settings.data.resize == "none" else ""
+    resized = f", resized to {used}{why}" if used != shape else ""
+    yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
+    yield f"task    {experiment.targets.describe()}"
+    parameters = sum(weight.numel() for weight in experiment.model.parameters())
+    yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"
+    threads, processes = torch.get_num_threads(), experiment.workers.size
+    team = f"{processes} processes of {threads} threads" if processes > 1 else f"{threads} threads"
+    precision = str(experiment.precision).removeprefix("torch.")
+    yield f"device  {name_of(experiment.device)}, {precision}, {team}, batches of {experiment.data.batch_size}"
+    if settings.device == "auto" and (card := unused_card()):
+        fix = "a build that can: https://pytorch.org/get-started/locally"
+        yield f"        the {card} is idle, since torch {torch.__version__} cannot use it; {fix}"
+    if settings.init_from and not experiment.checkpoint:
+        anew = ", ".join(experiment.not_loaded) or "none"
+        yield f"init    {settings.init_from}; weights that start anew: {anew}"
+    train = experiment.data.splits["train"]
+    if not experiment.batches("train").whole:
+        yield f"loader  a DataLoader reads {type(train).__name__} sample by sample (slower)"

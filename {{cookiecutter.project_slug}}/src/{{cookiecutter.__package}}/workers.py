@@ -1,0 +1,112 @@
+"""Processes that train one model together: torchrun starts them, and each computes its share of every batch."""
+
+import platform
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+
+from .errors import LostError, RefusedError
+
+T = TypeVar("T")
+
+
+class Workers:
+    """The processes of this training. Alone, nothing here costs anything.
+
+    Everyone calls everything, in the same order. What several processes add up differs from what one adds in the last
+    bits only; but batch norm sees each share by itself, and dropout draws for each share.
+
+    Raises LostError as soon as another process is gone, and RefusedError if there are not as many as `expected`.
+    """
+
+    def __init__(self, device: torch.device, *, expected: int | None = None) -> None:
+        self.rank, self.size = 0, 1
+        self.answer: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
+        if distributed.is_torchelastic_launched():
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+            self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
+        if self.size != (expected or self.size):
+            what = f"the run is trained by {expected} processes, and now there are {self.size}"
+            raise RefusedError(what, "on the command line", "start as many, or a new run")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes, and speaks, for all."""
+        return self.rank == 0
+
+    def share(self, count: int) -> slice:
+        """Return which of so many samples are for this process; of a small batch, that may be none."""
+        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def add_gradients(self, model: nn.Module) -> None:
+        """Replace each gradient by the sum over all processes, and each running statistic by the mean."""
+        if self.size == 1:
+            return
+        for parameter in model.parameters():
+            if parameter.grad is None:  # this process had no sample
+                parameter.grad = torch.zeros_like(parameter)
+        statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+        for buffer in statistics:
+            buffer /= self.size
+        self.add([*(parameter.grad for parameter in model.parameters()), *statistics])  # type: ignore[list-item]
+
+    def add(self, tensors: list[Tensor]) -> None:
+        """Replace tensors, in place, by their sums over all processes."""
+        if self.size == 1:
+            return
+        whole = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        meet(lambda: distributed.all_reduce(whole))
+        for tensor, part in zip(tensors, whole.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view(tensor.shape))
+
+    def gather(self, tensor: Tensor, count: int) -> Tensor:
+        """Return (count, ...) from the shares (n, ...) of all processes, in their order."""
+        if self.size == 1:
+            return tensor
+        share = self.share(count)
+        number = tensor.dtype if tensor.is_floating_point() else torch.int64  # not all others can be added everywhere
+        whole = torch.zeros((count, *tensor.shape[1:]), dtype=number, device=tensor.device)
+        whole[share] = tensor.to(number)
+        self.add([whole])
+        return whole.to(tensor.dtype)
+
+    def collect(self, thing: T) -> list[T]:
+        """Return what each process has given, in their order."""
+        things: list[Any] = [thing] * self.size
+        if self.size > 1:
+            meet(lambda: distributed.all_gather_object(things, thing))
+        return things
+
+    def first_signal(self, number: int | None) -> int | None:
+        """Return a signal that any process has got, to all at the same step: the answer to what was asked last."""
+        if self.size == 1:
+            return number
+        answer = None
+        if self.answer:
+            numbers, work = self.answer
+            meet(work.wait)
+            answer = int(numbers) or None
+        numbers = torch.tensor(number or 0)
+        self.answer = numbers, distributed.all_reduce(numbers, distributed.ReduceOp.MAX, async_op=True)
+        return answer
+
+    def part(self) -> None:
+        """Go on alone, once the work that needs all is done."""
+        if self.answer:
+            meet(self.answer[1].wait)
+        if self.size > 1:
+            distributed.destroy_process_group()
+        self.size, self.answer = 1, None
+
+
+def meet(collective: Callable[[], Any]) -> None:
+    """Wait for the other processes. Raises LostError if one of them is gone."""
+    try:
+        collective()
+    except RuntimeError as error:
+        reason = " ".join(re.sub(r"^\[.*?\] ", "", str(error)).split()[:4])
+        what, fix = f"another process of this training has ended ({reason})", "look for its message, then resume"
+        raise LostError(what, f"says the one on {platform.node()}", fix) from error

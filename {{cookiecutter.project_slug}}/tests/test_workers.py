@@ -1,0 +1,52 @@
+"""Several processes train as one does; alone, nothing changes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from {{ cookiecutter.__package }}.workers import Workers
+
+from .conftest import PROJECT
+
+CPU = torch.device("cpu")
+
+
+def test_alone_everything_is_left_as_it_is() -> None:
+    workers, model = Workers(CPU), nn.Linear(2, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    gradient = model.weight.grad
+    assert gradient is not None
+    before = gradient.clone()
+    workers.add_gradients(model)
+    assert torch.equal(gradient, before)
+    assert workers.leads and workers.share(5) == slice(0, 5) and workers.collect("a") == ["a"]
+    assert [workers.first_signal(number) for number in (None, 15)] == [None, 15]
+
+
+def test_shares_make_up_the_batch() -> None:
+    for size in (2, 3, 7):
+        taken: list[int] = []
+        for rank in range(size):
+            workers = Workers(CPU)
+            workers.rank, workers.size = rank, size
+            taken += range(10)[workers.share(10)]
+        assert taken == list(range(10))
+
+
+def test_two_processes_train_and_one_of_them_writes(tmp_path: Path, small: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "{{ cookiecutter.__package }}"]
+    flags = ["--data.path=small.npz", "--device=cpu", "--epochs=2", "--batch-size=25"]  # which leaves a batch of one
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*command, "train", *flags], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("epoch 2/2") == 1 and "2 processes" in result.stdout
+    (run,) = (tmp_path / "runs").glob("*/*")
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2 and len(list(run.glob("events*"))) == 1
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
