@@ -1,4 +1,4 @@
-"""The tasks of the generator: `nox -s demo`, `tests`, `lint`, `matrix`, `cuda`.
+"""The tasks of the generator: `nox -s demo`, `tests`, `lint`, `matrix`, `quality`, `bench`, `cuda`.
 
 python -m pip install nox && nox -s demo     # renders the defaults, installs them, trains on the digits
 python -m pip install nox && nox -s tests    # passes all tests but the long ones
@@ -66,17 +66,23 @@ def quality(session: nox.Session) -> None:
     session.run("python", "benchmarks/quality/quality.py", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time the experiment beside its peers, and write the table: more than an hour. Arguments go to the script."""
+    install(session, "tests", "bench")
+    session.run("python", "benchmarks/speed/bench.py", *session.posargs)
+
+
 @nox.session(venv_backend="none")
 def cuda(session: nox.Session) -> None:
     """Train every choice on a GPU, with the packages of the environment that nox was started in."""
     session.run(sys.executable, "-m", "pytest", "tests/test_cuda.py", "-rs", *session.posargs)
 
 
-def install(session: nox.Session) -> None:
-    """Install what the tests need, in the versions that the rendered project pins."""
-    session.install(
-        *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "tests"), "-c", str(CONSTRAINTS)
-    )
+def install(session: nox.Session, *groups: str) -> None:
+    """Install what the tests need, and further groups, in the versions that the rendered project pins."""
+    project = nox.project.load_toml("pyproject.toml")
+    session.install(*nox.project.dependency_groups(project, *(groups or ["tests"])), "-c", str(CONSTRAINTS))
 
 
 def run_tests(session: nox.Session, which: str) -> None:
