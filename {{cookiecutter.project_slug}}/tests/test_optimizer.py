@@ -1,10 +1,17 @@
 """The optimizer decays what should be decayed; the schedule is a function of the epoch."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from {{ cookiecutter.__package }}.optimizer import build_optimizer, build_schedule
+from {{ cookiecutter.__package }}.optimizer import AdamW, build_optimizer, build_schedule
+
+from .conftest import PROJECT
 
 
 def test_biases_and_norms_are_not_decayed() -> None:
@@ -12,6 +19,32 @@ def test_biases_and_norms_are_not_decayed() -> None:
     decayed, spared = build_optimizer(model, lr=0.1, weight_decay=0.05).param_groups
     assert {p.ndim for p in decayed["params"]} == {2, 4} and decayed["weight_decay"] == 0.05
     assert {p.ndim for p in spared["params"]} == {1} and spared["weight_decay"] == 0
+
+
+def test_it_takes_the_steps_of_torch() -> None:
+    weights = []
+    for kind in (AdamW, torch.optim.AdamW):
+        torch.manual_seed(0)
+        model = nn.Linear(5, 3)
+        optimizer = kind(model.parameters(), lr=0.1, weight_decay=0.05, fused=True)
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randn(4, 5)).square().mean().backward()
+            optimizer.step()
+        weights.append(model.weight.detach())
+    assert torch.equal(*weights)
+
+
+def test_a_start_does_not_wait_for_a_compiler(small: Path) -> None:
+    """torch.compile's modules take as long to import as all the rest; nothing but --compile needs them."""
+    code = (
+        "import sys; from {{ cookiecutter.__package }}.cli import main; "
+        f"assert main(['train', '--fast-dev-run', '--data.path={small}', '--device=cpu']) == 0; "
+        "print({'torch._dynamo', 'sympy', 'matplotlib'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == "set()", result.stderr
 
 
 def test_the_learning_rate_falls_from_lr_to_almost_nothing() -> None:

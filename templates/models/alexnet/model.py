@@ -66,9 +66,10 @@ def build_model(
             "in build_model",
             "say where the channels are with --data.channels (none: grey images); for other data, use another model",
         )
-    with torch.device("meta"):  # shapes only: nothing is computed
-        convolutions = build_convolutions(sample_shape[0], width=width)
-        features = tuple(convolutions(torch.empty(1, *sample_shape)).shape[1:])
+    with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
+        thin = build_convolutions(1, width=1)  # hardly anything to compute
+        positions = thin(torch.zeros(1, 1, *sample_shape[1:])).shape[2:]
+    features = (width * 8 // 3, *positions)
     measured = math.prod(features)
     if in_size not in (None, measured):
         raise ConfigError(

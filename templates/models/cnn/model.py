@@ -91,9 +91,10 @@ def build_model(
             "in build_model",
             f"a side needs 2 ** depth = {2**depth} positions: use a smaller --model.depth or larger samples",
         )
-    with torch.device("meta"):  # shapes only: nothing is computed
-        stages = build_stages(in_channels, dimensions=len(sides), width=width, depth=depth).eval()
-        features = tuple(stages(torch.empty(1, *sample_shape)).shape[1:])
+    with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
+        thin = build_stages(1, dimensions=len(sides), width=1, depth=depth).eval()  # hardly anything to compute
+        positions = thin(torch.zeros(1, 1, *sides)).shape[2:]
+    features = (width * 2 ** (depth - 1), *positions)
     measured = math.prod(features)
     if in_size not in (None, measured):
         raise ConfigError(

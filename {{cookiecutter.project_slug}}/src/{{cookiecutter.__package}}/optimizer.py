@@ -2,19 +2,33 @@
 
 import math
 from collections.abc import Callable
+from inspect import unwrap
 
 import torch
 from torch import nn
 
 
+class AdamW(torch.optim.AdamW):
+    """AdamW (Loshchilov and Hutter, 2019) without what torch wraps around its methods to keep torch.compile out.
+
+    The wrappers import that compiler, which would take as long as all the rest of a start.
+    """
+
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
 def build_optimizer(model: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Return a fused AdamW (Loshchilov and Hutter, 2019); biases and norms are not decayed."""
+    """Return a fused AdamW; biases and norms are not decayed."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=lr, fused=True)
+    return AdamW(groups, lr=lr, fused=True)
 
 
 def build_schedule(*, lr: float, epochs: int) -> Callable[[int], float]:

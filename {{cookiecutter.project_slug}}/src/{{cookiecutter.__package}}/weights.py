@@ -1,12 +1,14 @@
 """The model, with the weights that it starts from: random ones, a checkpoint's, or what fits of another run's."""
 
 import math
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .array_file import check_memory
 from .checkpoint import load_best
@@ -16,12 +18,23 @@ from .model import build_model
 from .targets import Targets
 
 
+class Undrawn(TorchFunctionMode):
+    """Draws no weights: the meta device has none, and to draw them there imports torch's compiler, for two seconds."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: object, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function in (Tensor.normal_, nn.init.normal_):
+            return (*args, *(kwargs or {}).values())[0]
+        return function(*args, **(kwargs or {}))
+
+
 def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, batch_size: int) -> nn.Module:
     """Return the model for samples of this shape, with random weights.
 
     Raises DataError, before any memory is taken, if it and a batch do not fit.
     """
-    with torch.device("meta"):  # shapes only
+    with torch.device("meta"), Undrawn():  # shapes only
         weights = build_model(shape, out_size, **asdict(settings.model)).parameters()
     batch = 4 * batch_size * math.prod(shape)
     needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
