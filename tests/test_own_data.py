@@ -62,7 +62,7 @@ def newest(runs: Path) -> Path:
 def learn(
     folder: Path, tmp_path: Path, classes: int, samples: int, dtype: str, shape: tuple[int, ...], *flags: str
 ) -> str:
-    """Train with the defaults, but for the flags; return the accuracy on 1,000 new samples, or the sentence that says why not."""
+    """Train with the defaults but for the flags; return the accuracy on 1,000 new samples, or why it was refused."""
     for name, count, seed in (("mine", samples, 1), ("new", 1000, 2)):
         x, y = blobs(classes, count, dtype, shape, seed)
         np.savez(tmp_path / f"{name}.npz", x=x, y=y)
