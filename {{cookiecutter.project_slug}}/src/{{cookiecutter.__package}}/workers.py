@@ -107,6 +107,6 @@ def meet(collective: Callable[[], Any]) -> None:
     try:
         collective()
     except RuntimeError as error:
-        reason = " ".join(re.sub(r"^\[.*?\] ", "", str(error)).split()[:4])
+        reason = re.sub(r"^\[.*?\] | \[.*?\](:\d+)?", "", str(error)).partition("\n")[0]  # not in which line of gloo
         what, fix = f"another process of this training has ended ({reason})", "look for its message, then resume"
         raise LostError(what, f"says the one on {platform.node()}", fix) from error
