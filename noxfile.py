@@ -54,9 +54,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Run everything, the long tests too: every rendered suite, five seeds, many deaths."""
+    """Run the long tests, which `tests` leaves out: every rendered suite, five seeds, many deaths; an hour and a half."""
     install(session)
-    run_tests(session, "matrix or not matrix")
+    run_tests(session, "matrix")
 
 
 @nox.session

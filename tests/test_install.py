@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Render, combinations, environment, handful
+from .conftest import HANDFUL, Render, combinations, environment
 
 
 def shell_commands(project: Path) -> list[str]:
@@ -49,9 +49,9 @@ def run_rendered_tests(project: Path, *files: str) -> None:
 
 
 @pytest.mark.rendered
-@handful
+@pytest.mark.parametrize(("task", "model"), sorted(HANDFUL), ids=["-".join(pair) for pair in sorted(HANDFUL)])
 def test_the_rendered_tests_that_depend_on_the_choices_pass(render: Render, task: str, model: str) -> None:
-    """On every push, for a handful; all those of the defaults run in the clean environment above."""
+    """On every push; all those of the defaults run in the clean environment above, and all of all below."""
     run_rendered_tests(render(task=task, model=model), *CHOSEN)
 
 

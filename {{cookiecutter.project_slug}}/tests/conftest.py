@@ -1,22 +1,27 @@
-"""Small real data, and the real command."""
+"""Small real data, small models, and the real command."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.cli import main
-from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.config import ModelSettings, Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 
 from .example import bundled
 
 PROJECT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.Popen[str]"]
+# Very wide layers are made narrow: what is tested with them does not depend on their width.
+NARROW = {field.name: 256 for field in fields(ModelSettings) if isinstance(field.default, int) and field.default > 1000}
+NARROW_FLAGS = [f"--model.{name.replace('_', '-')}={size}" for name, size in NARROW.items()]
 
 
 def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
@@ -24,6 +29,11 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
     assert process.stdout and process.stderr
     if not any(line.startswith(text) for line in process.stdout):
         pytest.fail(f"it ended without {text!r}: {process.stderr.read()}")
+
+
+def newest(folder: Path) -> Path:
+    """Return the run directory that was made last."""
+    return max((folder / "runs").glob("*/*"), key=lambda run: run.stat().st_mtime_ns)
 
 
 @pytest.fixture
@@ -36,15 +46,16 @@ def small(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path, small: Path) -> Settings:
     """Two short epochs, in a folder of the test's own."""
-    return Settings(epochs=2, batch_size=64, runs_dir=tmp_path / "runs", device="cpu", data=DataSettings(path=small))
+    data, model = DataSettings(path=small), ModelSettings(**NARROW)
+    return Settings(epochs=2, batch_size=64, runs_dir=tmp_path / "runs", device="cpu", data=data, model=model)
 
 
 def learn(folder: Path, *flags: str, **arrays: np.ndarray) -> Path:
     """Train on the arrays by the real command; return the run directory."""
     np.savez(folder / "mine.npz", **arrays)  # type: ignore[arg-type]
-    common = [f"--data.path={folder / 'mine.npz'}", f"--runs-dir={folder / 'runs'}", "--device=cpu"]
+    common = [f"--data.path={folder / 'mine.npz'}", f"--runs-dir={folder / 'runs'}", "--device=cpu", *NARROW_FLAGS]
     assert main(["train", *common, *flags]) == 0
-    return max((folder / "runs").glob("*/*"), key=lambda run: run.stat().st_mtime_ns)
+    return newest(folder)
 
 
 def predict(run: Path, out: Path) -> Path:
@@ -53,19 +64,37 @@ def predict(run: Path, out: Path) -> Path:
     return out
 
 
+def launch(folder: Path, command: str, *flags: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start the real command in a folder, on the small data in it; its output is text."""
+    common = {"inspect": [], "train": ["--device=cpu", "--batch-size=64", *NARROW_FLAGS]}.get(command, ["--device=cpu"])
+    return subprocess.Popen(
+        [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *common, *flags],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.fixture
 def start(tmp_path: Path, small: Path) -> Command:
-    """Start the real command in the test's folder, on the small data; its output is text."""
+    """Start the real command in the test's folder."""
+    return lambda command, *flags, **variables: launch(tmp_path, command, *flags, **variables)
 
-    def run(command: str, *flags: str, **variables: str) -> "subprocess.Popen[str]":
-        common = {"inspect": [], "train": ["--device=cpu", "--batch-size=64"]}.get(command, ["--device=cpu"])
-        return subprocess.Popen(
-            [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *common, *flags],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1", **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
-    return run
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small data and one run of two epochs, for tests that leave them as they are."""
+    folder = tmp_path_factory.mktemp("finished")
+    np.savez(folder / "small.npz", **bundled())  # type: ignore[arg-type]
+    _, errors = launch(folder, "train", "--epochs=2").communicate()
+    assert errors == ""
+    return folder
+
+
+@pytest.fixture
+def trained(start: Command, finished: Path, tmp_path: Path) -> Path:
+    """The directory of such a run, in the test's own folder."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return newest(tmp_path)

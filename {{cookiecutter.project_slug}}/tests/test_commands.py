@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .conftest import PROJECT, Command, wait_for
+from .conftest import PROJECT, Command, launch, newest, wait_for
 from .example import targets
 from .test_architecture import TOO_LARGE
 
@@ -21,10 +22,6 @@ FILES = {
     ".lock", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "config.yaml", "evaluation.json",
     "metrics.jsonl", "status.json", "train.log",
 }  # fmt: skip
-
-
-def newest(folder: Path) -> Path:
-    return max((folder / "runs").glob("*/*"))
 
 
 def test_train_leaves_a_complete_run(start: Command, tmp_path: Path) -> None:
@@ -78,35 +75,33 @@ def test_tables_signals_images_and_volumes_train_or_are_refused(
     looked = start("inspect", *flags)
     assert looked.communicate()[1] == errors and looked.returncode == process.returncode
     if process.returncode:
-        assert process.returncode == 2 and len(errors.splitlines()) == 1 and "samples" in errors
+        assert process.returncode == 2 and len(errors.splitlines()) == 1 and errors.count("; ") >= 2
 
 
-def test_an_edited_model_is_not_resumed(start: Command, tmp_path: Path) -> None:
+def test_an_edited_model_is_not_resumed(start: Command, trained: Path) -> None:
     """Nor does the attempt change the run. Here the checkpoint lacks a weight that the model has."""
-    assert start("train", "--epochs=1").wait() == 0
-    last = newest(tmp_path) / "checkpoints/last.pt"
+    last = trained / "checkpoints/last.pt"
     state = torch.load(last, weights_only=True)
     state["model"].popitem()
     torch.save(state, last)
-    before = {path: path.read_bytes() for path in newest(tmp_path).rglob("*") if path.is_file()}
-    process = start("train", "--resume=auto", "--epochs=2")
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    process = start("train", "--resume=auto", "--epochs=3")
     _, errors = process.communicate()
     assert process.returncode == 5 and errors.startswith("error: the model has other weights than when the run began")
-    assert {path: path.read_bytes() for path in newest(tmp_path).rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_is_a_storage_error(start: Command, tmp_path: Path) -> None:
-    assert start("train", "--epochs=1").wait() == 0
-    log = newest(tmp_path) / "train.log"
+def test_a_full_disk_is_a_storage_error(start: Command, trained: Path) -> None:
+    log = trained / "train.log"
     log.unlink()
     log.symlink_to("/dev/full")
-    process = start("train", "--resume=auto", "--epochs=2")
+    process = start("train", "--resume=auto", "--epochs=3")
     _, errors = process.communicate()
     assert process.returncode == 4 and errors.startswith(
         "error: No space left on device; in the run directory; make room"
     )
-    assert json.loads((newest(tmp_path) / "status.json").read_text())["exit_code"] == 4
+    assert json.loads((trained / "status.json").read_text())["exit_code"] == 4
 
 
 def test_inspect_shows_what_training_would_use(start: Command, small: Path) -> None:
@@ -127,29 +122,39 @@ def test_inspect_shows_what_training_would_use(start: Command, small: Path) -> N
     assert output.endswith("\ntrain it: {{ cookiecutter.project_slug }} train --data.path=small.npz\n")
 
 
-def test_figures_and_hyperparameters_are_in_the_event_file(start: Command, tmp_path: Path) -> None:
+def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> None:
     """Without a run folder of their own."""
-    assert start("train", "--epochs=2").wait() == 0
-    events = EventAccumulator(str(newest(tmp_path))).Reload()
+    events = EventAccumulator(str(trained)).Reload()
     assert events.Tags()["images"] and all(len(events.Images(tag)) == 1 for tag in events.Tags()["images"])
     assert set(events.PluginTagToContent("hparams")) >= {"_hparams_/experiment", "_hparams_/session_start_info"}
-    assert [path.name for path in newest(tmp_path).parent.iterdir()] == [newest(tmp_path).name]
+    assert list(trained.parent.iterdir()) == [trained]
 
 
 def test_augmented_and_resized_runs_repeat_their_scores(start: Command, tmp_path: Path) -> None:
-    flags = ["--augment.flip=all", "--augment.shift=2", "--augment.noise=0.1", "--data.resize=12"]
+    flags = ["--augment.flip=all", "--augment.shift=2", "--augment.noise=0.1", "--data.resize=36"]
     assert start("train", "--epochs=2", *flags).wait() == 0
     output, _ = start("evaluate", str(newest(tmp_path))).communicate()
     assert json.loads(output) == json.loads((newest(tmp_path) / "evaluation.json").read_text())
 
 
+LONG = ("--epochs=80", "--patience=0")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a long run that nothing has disturbed."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    shutil.copy(finished / "small.npz", folder)
+    assert launch(folder, "train", *LONG).wait() == 0
+    return newest(folder)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 138)])
 def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
-    start: Command, tmp_path: Path, name: str, code: int
+    start: Command, tmp_path: Path, uninterrupted: Path, name: str, code: int
 ) -> None:
-    flags = ("--epochs=80", "--patience=0")
-    process = start("train", *flags)
+    process = start("train", *LONG)
     wait_for(process, "epoch  3/80")
     process.send_signal(getattr(signal, name))
     _, errors = process.communicate()
@@ -158,17 +163,14 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
     interrupted = newest(tmp_path)
     assert json.loads((interrupted / "status.json").read_text())["state"] == "interrupted"
 
-    resumed = start("train", "--resume=auto", *flags)
+    resumed = start("train", "--resume=auto", *LONG)
     resumed.communicate()
-    whole = start("train", *flags, "--name=whole")
-    whole.communicate()
-    assert resumed.returncode == whole.returncode == 0
-    (reference,) = (tmp_path / "runs" / "whole").iterdir()
+    assert resumed.returncode == 0
     for name in ("last.pt", "best.pt"):
-        a, b = (torch.load(run / "checkpoints" / name, weights_only=True) for run in (interrupted, reference))
+        a, b = (torch.load(run / "checkpoints" / name, weights_only=True) for run in (interrupted, uninterrupted))
         assert all(torch.equal(a["model"][key], b["model"][key]) for key in b["model"])
-    assert exact_lines(interrupted) == exact_lines(reference)
-    assert (interrupted / "evaluation.json").read_text() == (reference / "evaluation.json").read_text()
+    assert exact_lines(interrupted) == exact_lines(uninterrupted)
+    assert (interrupted / "evaluation.json").read_text() == (uninterrupted / "evaluation.json").read_text()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
@@ -229,20 +231,19 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     ],
 )
 def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
-    start: Command, tmp_path: Path, name: str, content: object, sentence: str
+    start: Command, trained: Path, name: str, content: object, sentence: str
 ) -> None:
-    assert start("train", "--epochs=2").wait() == 0
-    file = newest(tmp_path) / name
+    file = trained / name
     file.unlink()
     if isinstance(content, bytes):
         file.write_bytes(content)
     elif content is not None:
         torch.save(content, file)
-    before = {path: path.read_bytes() for path in newest(tmp_path).rglob("*") if path.is_file()}
-    process = start("train", f"--resume={newest(tmp_path)}", "--epochs=3")
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    process = start("train", f"--resume={trained}", "--epochs=3")
     _, errors = process.communicate()
     assert process.returncode == 5 and errors.splitlines()[-1].startswith(sentence), errors
-    assert {path: path.read_bytes() for path in newest(tmp_path).rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
@@ -275,13 +276,12 @@ def test_a_model_that_is_too_large_is_refused_before_it_is_built(start: Command,
     )
 
 
-def test_changed_data_is_refused_on_resume(start: Command, tmp_path: Path, small: Path) -> None:
-    assert start("train", "--epochs=1").wait() == 0
+def test_changed_data_is_refused_on_resume(start: Command, trained: Path, small: Path) -> None:
     with np.load(small) as arrays:
         changed = {name: arrays[name] for name in arrays.files}
     changed["x"][0, 0, 0, 0] += 1
     np.savez(small, **changed)
-    process = start("train", "--resume=auto", "--epochs=2")
+    process = start("train", "--resume=auto", "--epochs=3")
     _, errors = process.communicate()
     assert process.returncode == 5 and errors.splitlines()[-1].startswith("error: the data has changed")
 
