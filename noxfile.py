@@ -54,7 +54,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Run the long tests, which `tests` leaves out: every rendered suite, five seeds, many deaths; an hour and a half."""
+    """Run the long tests, which `tests` leaves out: all rendered suites, five seeds, many deaths."""
     install(session)
     run_tests(session, "matrix")
 
