@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,11 +74,16 @@ def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> 
     "mode",
     [
         ("--accumulate=2", "--clip-norm=1"),
+        ("--data.path=arrays", "--data.resident=no"),
         pytest.param(("--compile",), marks=pytest.mark.skipif(not shutil.which(CXX), reason="needs a C++ compiler")),
     ],
 )
 def test_killed_and_resumed_in_every_mode(render: Render, mode: tuple[str, ...]) -> None:
     project = render(model="mlp")
+    with np.load(project / "data/digits.npz") as data:
+        (project / "arrays").mkdir()
+        for name in data.files:
+            np.save(project / "arrays" / name, data[name])
     run(project, "train", "--name=whole", *FLAGS, *mode)
     process = start(project, "train", "--name=killed", *FLAGS, *mode)
     wait_for(process, "epoch  4/12")

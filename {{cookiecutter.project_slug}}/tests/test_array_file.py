@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import load
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 
 VALUES = np.arange(1000.0).reshape(10, 10, 10)
@@ -175,18 +177,19 @@ def test_a_small_archive_that_claims_much_is_refused_before_memory_is_taken(tmp_
         ArrayFile(path).read("x")
 
 
-def test_more_than_the_memory_holds_is_refused(tmp_path: Path) -> None:
-    """A sparse file: it has a terabyte, but nothing in it."""
+def test_targets_that_the_memory_does_not_hold_are_refused(tmp_path: Path) -> None:
+    """A sparse file: it has a terabyte, but nothing in it. Samples would stay in such a file."""
     header = npy(np.zeros(0, np.uint8))[:128].replace(b"(0,), }" + b" " * 12, b"(1000000000000,), }")
     assert b"1000000000000" in header
-    with (tmp_path / "x.npy").open("wb") as file:
+    np.save(tmp_path / "x.npy", np.ones((5, 3)))
+    with (tmp_path / "y.npy").open("wb") as file:
         file.write(header)
         try:
             file.truncate(128 + 10**12)
         except OSError:
             pytest.skip("this file system has no files of a terabyte")
     with pytest.raises(DataError, match=r"it needs 931.3 GiB of memory, and [\d.]+ are free; .*; use fewer samples"):
-        ArrayFile(tmp_path).read("x")
+        load(ArrayFile(tmp_path), DataSettings(path=tmp_path))
 
 
 class Canary:

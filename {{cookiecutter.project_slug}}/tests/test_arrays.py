@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import channels_first, input_shape, load_samples, load_splits
@@ -12,6 +13,7 @@ from {{ cookiecutter.__package }}.checks import check, check_precision
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DataError
 from {{ cookiecutter.__package }}.splits import Split
+from {{ cookiecutter.__package }}.tensors import to_tensor
 
 from .example import targets
 
@@ -115,10 +117,10 @@ def test_an_unclear_channel_axis_is_asked_about(shape: tuple[int, ...]) -> None:
 
 
 def test_both_byte_orders_are_read_alike() -> None:
-    little = np.arange(6, dtype="<i4")
-    big = little.astype(">i4")
-    assert check(big, "in x").dtype == check(little, "in x").dtype == np.dtype("=i4")
-    assert np.array_equal(check(big, "in x"), little)
+    for dtype in ("i4", "u2", "f4", "f8"):
+        one, other = (to_tensor(check(np.arange(6, dtype=order + dtype), "in x")) for order in "<>")
+        assert torch.equal(one, other) and one.dtype == other.dtype
+    assert check(np.array(["a", "b"], ">U1"), "in y").tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize(

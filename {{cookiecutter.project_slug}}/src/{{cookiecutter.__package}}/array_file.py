@@ -32,7 +32,8 @@ class ArrayFile:
         try:
             self.size = path.stat().st_size
             self.single = path.suffix == ".npy" and path.is_file()
-            if path.is_dir() or self.single:
+            self.mapped = path.is_dir() or self.single  # into memory, that is: nothing is read before it is needed
+            if self.mapped:
                 files = [file for file in ([path] if self.single else sorted(path.glob("*.npy"))) if file.is_file()]
                 self.members = {file.stem: file for file in files}
             elif not path.is_file():
@@ -60,13 +61,13 @@ class ArrayFile:
     def read(self, name: str) -> Array:
         """Return the values of an array: of an .npz in memory, of an .npy as a map of the file. Raises DataError."""
         with self._open(name) as (file, header):
-            check_memory(header.nbytes, f"in {name!r} of {self.path}")
             member = self.members[name]
             if header.nbytes == 0:
                 return np.empty(header.shape, header.dtype)
             if isinstance(member, Path):
                 start = file.tell()
                 return np.memmap(member, header.dtype, "r", offset=start, shape=header.shape, order=header.order)
+            check_memory(header.nbytes, f"in {name!r} of {self.path}")
             values = np.empty(math.prod(header.shape), header.dtype)
             target = values.view(np.uint8)  # its bytes
             with progress(len(target), f"reading {name}", unit="B") as bar:

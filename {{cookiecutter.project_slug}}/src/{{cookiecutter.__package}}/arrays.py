@@ -1,12 +1,15 @@
 """From a file of arrays to checked splits. NumPy only, so that looking at data does not wait for torch."""
 
+from pathlib import Path
+
 import numpy as np
+import psutil
 
 from .array_file import Array, ArrayFile, check_memory
 from .checks import check, check_precision
 from .data_config import DataSettings
 from .errors import ConfigError, DataError
-from .splits import Split, cut
+from .splits import Rows, Samples, Split, cut
 from .targets import arrange, strata
 
 
@@ -21,8 +24,6 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     if names:
         what = f"beside {settings.x}_{given[-1]} it is unclear which split {' and '.join(names)} belongs to"
         raise DataError(what, f"in {settings.path}", f"rename them: {', '.join(f'{name}_train' for name in names)}")
-    headers = [file.header(f"{settings.x}_{name}") for name in given if f"{settings.x}_{name}" in file.members]
-    check_memory(sum(header.nbytes for header in headers), f"in {file.path}")
     splits = {name: load(file, settings, f"_{name}", settings.groups) for name in dict.fromkeys(["train", *given])}
     check_train(splits["train"], settings, file, "_train")
     shapes = {name: split.x.shape[1:] for name, split in splits.items()}
@@ -50,7 +51,9 @@ def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str 
     """Return the checked samples and targets whose names end in the suffix, and their groups, if there are any."""
     x = load_samples(file, settings, suffix)
     where = f"in {settings.y + suffix!r} of {file.path}"
-    y = check(find(file, settings.y + suffix, suffix, "--data.y"), where)
+    y = find(file, settings.y + suffix, suffix, "--data.y")
+    check_memory(y.nbytes, where)  # unlike samples, targets never stay in their file
+    y = check(y, where)
     if len(x) != len(y):
         raise DataError(f"{len(x)} samples but {len(y)} targets", where, "give one target per sample")
     y = arrange(y, x.shape[1:], where)
@@ -64,14 +67,32 @@ def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str 
     return Split(x, y, group.reshape(-1))
 
 
-def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> Array:
+def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> Samples:
     """Return the checked samples (N, C, ...) or (N, F) whose name ends in the suffix. Raises DataError."""
+    resident = is_resident(file, settings)
     name = file.path.stem if file.single else settings.x + suffix
     where = f"in {name!r} of {file.path}"
     array = find(file, name, suffix, "--data.x")
     if array.dtype.kind == "U":
         raise DataError("the samples are strings", where, "turn them into numbers")
-    return channels_first(check(array, where), settings.channels, where)
+    x = channels_first(check(array, where), settings.channels, where)
+    return x if resident else Rows(x)
+
+
+def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
+    """Return whether samples are kept in memory, not read from their files batch by batch. Raises DataError."""
+    if not file.mapped:
+        if settings.resident == "no":
+            fix = "save its arrays with np.save, into a folder of .npy files"
+            raise DataError("--data.resident is no, but an .npz file can only be read whole", f"in {file.path}", fix)
+        return True
+    names = [file.path.stem] if file.single else [settings.x + suffix for suffix in ("", "_train", "_val", "_test")]
+    nbytes = sum(path.stat().st_size for path in map(file.members.get, names) if isinstance(path, Path))
+    if settings.resident == "auto":
+        return nbytes <= psutil.virtual_memory().available // 2
+    if settings.resident == "yes":
+        check_memory(nbytes, f"in {file.path}", "leave out --data.resident, and it is read batch by batch")
+    return settings.resident == "yes"
 
 
 def find(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:

@@ -1,5 +1,6 @@
 """Batches by index: the order of an epoch is a function of seed and epoch, and so needs no state."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -7,19 +8,26 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augmentation
-from .data import BatchDataset, Normalisation, on_device
+from .data import BatchDataset, Normalisation
 from .device import generator
+from .tensors import on_device
 from .workers import Workers
 
 
-def permutation(count: int, *, seed: int | None, epoch: int) -> Tensor:
+def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> Tensor:
     """Return the positions 0..count-1 in the order of that epoch, the same on every machine and every resume.
 
-    Without a seed, they come as they are.
+    Without a seed, they come as they are. Larger blocks of neighbours come in any order, and the samples of each 256 of
+    them are mixed: what has to be read from a disk lies together.
     """
     if seed is None:
         return torch.arange(count)
-    return torch.randperm(count, generator=generator(seed, epoch))
+    numbers = generator(seed, epoch)
+    if block == 1:
+        return torch.randperm(count, generator=numbers)
+    blocks = torch.arange(count).split(block)
+    near = torch.cat([blocks[k] for k in torch.randperm(len(blocks), generator=numbers)])
+    return torch.cat([part[torch.randperm(len(part), generator=numbers)] for part in near.split(256 * block)])
 
 
 class Batches:
@@ -50,8 +58,10 @@ class Batches:
         self.workers = workers
         # Whether whole batches come from the dataset. Otherwise, a DataLoader collects samples.
         self.whole = isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
+        self.block, self.positions = 1, torch.device("cpu")
         if isinstance(dataset, BatchDataset) and self.whole:
             dataset.to(device)
+            self.block, self.positions = dataset.block, dataset.device
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -64,7 +74,7 @@ class Batches:
 
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
-        order = permutation(self.count, seed=self.seed, epoch=epoch).to(self.device if self.whole else "cpu")
+        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.positions)
         batches = [(part, self.share(len(part))) for part in order.split(self.batch_size)[start:]]
         fetched = self.fetch([part[share] for part, share in batches])
         for batch, ((x, y), (part, share)) in enumerate(zip(fetched, batches, strict=True), start):
@@ -81,8 +91,11 @@ class Batches:
     def fetch(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples and targets on the device: a batch for each tensor of positions (B,)."""
         if self.whole:
-            for indices in parts:
-                yield self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
+            for indices, following in itertools.pairwise([*parts, None]):
+                x, y = self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
+                if following is not None:
+                    self.dataset.read_ahead(following)  # type: ignore[attr-defined]
+                yield on_device(x, self.device), on_device(y, self.device)
         else:
             loader = DataLoader(
                 OneByOne(self.dataset),

@@ -1,5 +1,6 @@
 """Whether values can be learned from: finite, of a kind that is a number or a label, told apart by 32-bit floats."""
 
+import math
 import sys
 from collections.abc import Iterator
 
@@ -8,20 +9,21 @@ import numpy as np
 from .array_file import Array
 from .errors import DataError
 from .progress import progress
+from .splits import Samples
 
 LARGEST = 1e37  # differences of such values are still finite 32-bit floats
 ROWS = 2**22  # values to look at in one go, so that the copies of large arrays do not fill the memory
 
 
 def check(array: Array, where: str) -> Array:
-    """Return the array in native byte order; it has samples, of finite numbers or of strings. Raises DataError."""
+    """Return the array; it has samples, of finite numbers or, in native byte order, of strings. Raises DataError."""
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
         fix = "save numbers (dates as days, complex ones as two channels), or labels as strings"
         raise DataError(f"its type is {array.dtype}", where, fix)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind == "U":
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         codes = np.ascontiguousarray(array).view(np.uint32)
         if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
             raise DataError("it holds characters that do not exist", where, "save the strings again")
@@ -34,7 +36,7 @@ def check(array: Array, where: str) -> Array:
     return array
 
 
-def check_precision(x: Array, where: str) -> None:
+def check_precision(x: Samples, where: str) -> None:
     """Raise DataError if a channel of training samples (N, C, ...) hardly deviates from its mean, for 32-bit floats.
 
     They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left. Nor do
@@ -42,18 +44,23 @@ def check_precision(x: Array, where: str) -> None:
     """
     if np.can_cast(x.dtype, np.float32):
         return
-    axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
+    axes, count = (0, *range(2, x.ndim)), math.prod(x.shape) // x.shape[1]
     mean = sum(part.sum(axes, dtype=np.float64) for _, part in chunks(x, "checking")) / count  # (C,)
     centre = mean.reshape(-1, *[1] * (x.ndim - 2))
-    deviation = np.sqrt(sum(np.square(part - centre).sum(axes) for _, part in chunks(x, "checking")) / count)  # (C,)
-    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (x.min(axes) < x.max(axes)))
+    first, squares = np.asarray(x[0]).reshape(len(mean), -1), np.zeros(len(mean))
+    low, high = first.min(1), first.max(1)  # each (C,)
+    for _, part in chunks(x, "checking"):
+        squares += np.square(part - centre).sum(axes)
+        low, high = np.minimum(low, part.min(axes)), np.maximum(high, part.max(axes))
+    deviation = np.sqrt(squares / count)
+    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (low < high))
     if len(lost):
         what = f"channel {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
         fix = "subtract its mean, or rescale it, before you save it: 32-bit floats cannot tell such values apart"
         raise DataError(what, where, fix)
 
 
-def chunks(array: Array, what: str) -> Iterator[tuple[int, Array]]:
+def chunks(array: Samples, what: str) -> Iterator[tuple[int, Array]]:
     """Yield the array in parts, each with the position of its first row; what takes longer shows a bar."""
     rows = max(1, ROWS // array[0].size)
     with progress(len(array), what, unit=" rows") as bar:

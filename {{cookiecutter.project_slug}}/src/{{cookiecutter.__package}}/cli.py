@@ -106,7 +106,7 @@ def use(command: Evaluate | Predict) -> None:
     saved: Settings = parse(Settings, flags_of(config_of(command.run)))
     saved = replace(saved, device=command.device)
     given = {name: value for name, value in asdict(command.data).items() if value is not None}
-    data = replace(saved.data, **given)
+    data = replace(saved.data, resident="auto", **given)
     if isinstance(command, Predict):
         from .commands import predict
 

@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from .array_file import Array
+from .splits import Rows, Samples
+from .stream import Stream
+from .tensors import on_device, to_tensor
 
 
-def build_dataset(x: Array, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
+def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
     """Return a dataset of samples x (N, C, ...) and encoded targets y (N, ...).
 
     All commands make theirs here: put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it.
@@ -25,7 +27,8 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
     Should a subclass have a `__getitem__` of its own, then that is what counts: a DataLoader calls it for every sample.
     """
 
-    device = torch.device("cpu")
+    device = torch.device("cpu")  # of the positions that are asked for
+    block = 1  # how many neighbours are read together: the order of an epoch keeps them near each other
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Return one sample (C, ...), and its target."""
@@ -36,6 +39,9 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
         raise TypeError(f"{type(self).__name__} has neither a __getitems__ nor a __getitem__ of its own")
 
+    def read_ahead(self, indices: Tensor) -> None:
+        """Begin to read the samples at `indices` (B,), which are asked for next; nothing, unless that takes time."""
+
     def to(self, device: torch.device) -> None:
         """Give batches on this device from now on."""
         self.device = device
@@ -44,15 +50,18 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
 class ArrayDataset(BatchDataset):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
+    They lie in memory, on the device; or `x` stays in its file, and each batch is read while the last one is at work.
     Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
     and predictions follow.
     """
 
     training = False  # only the training split is set to True, once its statistics are measured
 
-    def __init__(self, x: Array, y: Array) -> None:
-        self.x = to_tensor(x)
+    def __init__(self, x: Samples, y: Array) -> None:
+        self.x = Stream(x) if isinstance(x, Rows) else to_tensor(x)
         self.y = to_tensor(y)
+        if isinstance(self.x, Stream):
+            self.block = self.x.block
 
     def __len__(self) -> int:
         return len(self.x)
@@ -61,26 +70,18 @@ class ArrayDataset(BatchDataset):
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
         return self.x.index_select(0, indices).float(), self.y.index_select(0, indices)
 
+    def read_ahead(self, indices: Tensor) -> None:
+        """Begin to read the samples at `indices` (B,), if they come from a file."""
+        if isinstance(self.x, Stream):
+            self.x.read_ahead(indices)
+
     def to(self, device: torch.device) -> None:
-        """Move the arrays to the device, where batches are then gathered."""
-        super().to(device)
-        self.x, self.y = on_device(self.x, device), on_device(self.y, device)
-
-
-def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a tensor to a device, in 32 bits to one that has no floats of 64 (Apple's)."""
-    small = device.type == "mps" and tensor.dtype == torch.float64
-    return (tensor.float() if small else tensor).to(device)
-
-
-def to_tensor(array: Array) -> Tensor:
-    """Return the array as a tensor, of the same dtype where torch can index and cast it."""
-    kind, size = array.dtype.kind, array.dtype.itemsize
-    if kind == "u" and size > 1:  # torch has only a few operations on these
-        array = array.astype({2: np.int32, 4: np.int64, 8: np.float64}[size])
-    if kind == "f" and size > 8:
-        array = array.astype(np.float64)
-    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+        """Move the arrays to the device, where batches are then gathered; from a file, each batch is moved."""
+        if isinstance(self.x, Stream):
+            self.x.device = device
+        else:
+            super().to(device)
+            self.x, self.y = on_device(self.x, device), on_device(self.y, device)
 
 
 @dataclass(frozen=True)

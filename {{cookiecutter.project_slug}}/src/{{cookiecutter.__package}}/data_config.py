@@ -18,6 +18,8 @@ class DataSettings:
     """The name of the samples (`features` also finds features_train)."""
     y: str = "y"
     """The name of the targets."""
+    resident: Literal["auto", "yes", "no"] = "auto"
+    """`yes` keeps all samples in memory; `no` reads each batch from a folder of .npy files; `auto`: yes if they fit."""
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
     resize: str = "none"

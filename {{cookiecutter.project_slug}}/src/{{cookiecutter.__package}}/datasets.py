@@ -1,8 +1,13 @@
 """From a file to datasets: read, check, split, encode, and learn from the training split what all splits need."""
 
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from .array_file import ArrayFile
 from .arrays import load_splits
@@ -10,7 +15,11 @@ from .batches import Batches
 from .config import Settings
 from .data import Normalisation, build_dataset
 from .errors import RefusedError
+from .progress import progress
+from .splits import Rows
 from .targets import Targets
+
+MEASURED = 2**22  # numbers to measure in one go, so that their copies do not fill the memory
 
 
 class Datasets:
@@ -26,24 +35,39 @@ class Datasets:
         if checkpoint and checkpoint["data_sha256"] != self.sha256:
             fix = "put the old data back, or start a new run"
             raise RefusedError("the data has changed since the run began", str(settings.data.path), fix)
-        arrays = load_splits(file, settings.data)
+        data = settings.data
+        if checkpoint:
+            data = replace(data, resident="yes" if checkpoint["resident"] else "no")
+        arrays = load_splits(file, data)
+        self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
-        limit = self.batch_size if one_batch else None
+        if one_batch:
+            first = np.arange(self.batch_size)
+            arrays = {name: split.take(first[: len(split)]) for name, split in arrays.items()}
         self.splits = {}
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
-            self.splits[name] = build_dataset(split.x[:limit], y[:limit])
-        self.sizes = {name: len(split.x[:limit]) for name, split in arrays.items()}
+            self.splits[name] = build_dataset(split.x, y)
+        self.sizes = {name: len(split) for name, split in arrays.items()}
         train = self.splits["train"]
         self.sample_shape = tuple(train[0][0].shape)
         self.normalisation: Normalisation | None = None
         if checkpoint and settings.data.normalise:
             self.normalisation = Normalisation(**checkpoint["normalisation"])
         elif settings.data.normalise:
-            batches = Batches(train, batch_size=1024, device=torch.device("cpu"))
-            self.normalisation = Normalisation.measure(x for x, _ in batches.epoch())
+            size = max(1, min(1024, MEASURED // math.prod(self.sample_shape)))
+            batches = Batches(train, batch_size=size, device=torch.device("cpu"))
+            self.normalisation = Normalisation.measure(samples(batches))
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
+
+
+def samples(batches: Batches) -> Iterator[Tensor]:
+    """Yield the samples (B, C, ...) of all batches; what takes longer shows a bar."""
+    with progress(len(batches), "measuring", unit=" batches") as bar:
+        for x, _ in batches.epoch():
+            yield x
+            bar.update()
 
 
 def choose_batch_size(count: int) -> int:

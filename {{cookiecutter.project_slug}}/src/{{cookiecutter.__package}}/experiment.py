@@ -120,6 +120,7 @@ class Experiment:
             "sample_shape": list(self.data.sample_shape),
             "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,
             "data_sha256": self.data.sha256,
+            "resident": self.data.resident,
             "threads": torch.get_num_threads(),
             "processes": self.workers.size,
         }

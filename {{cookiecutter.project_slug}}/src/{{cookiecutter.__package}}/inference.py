@@ -20,6 +20,7 @@ from .device import channels_last, choose_device, choose_precision
 from .errors import DataError
 from .model import build_model
 from .progress import progress
+from .splits import Samples
 from .step import forward
 from .targets import Targets
 from .task import Metrics, Task
@@ -95,7 +96,7 @@ class Trained:
         return draw(dataset, output, target, self.task)
 
     @torch.inference_mode()
-    def predict(self, x: Array, path: Path) -> dict[str, Array]:
+    def predict(self, x: Samples, path: Path) -> dict[str, Array]:
         """Return what the task predicts for samples (N, C, ...) of a file, in their order."""
         parts = []
         dataset = build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets

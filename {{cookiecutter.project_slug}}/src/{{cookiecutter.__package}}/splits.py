@@ -11,11 +11,34 @@ from .errors import ConfigError, DataError
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # of all samples
 
 
+class Rows:
+    """Some rows of an array (N, ...) that is a map of a file: they are read when they are asked for."""
+
+    def __init__(self, array: Array, where: Array | None = None) -> None:
+        self.array = array
+        self.where = np.arange(len(array)) if where is None else where
+        self.dtype, self.shape, self.ndim = array.dtype, (len(self.where), *array.shape[1:]), array.ndim
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def __getitem__(self, index: int | slice | Array) -> Array:
+        """Read the rows at these positions."""
+        return np.asarray(self.array[self.where[index]])
+
+    def take(self, where: Array) -> "Rows":
+        """Return the rows at these positions, still unread."""
+        return Rows(self.array, self.where[where])
+
+
+Samples = Array | Rows
+
+
 @dataclass(frozen=True)
 class Split:
     """Samples x (N, C, ...) or (N, F), their targets y (N, ...), and what keeps some of them together (N,)."""
 
-    x: Array
+    x: Samples
     y: Array
     groups: Array | None = None
 
@@ -25,7 +48,8 @@ class Split:
     def take(self, where: Array) -> "Split":
         """Return the samples at these positions, in the order of the file."""
         where = np.sort(where)
-        return Split(self.x[where], self.y[where], None if self.groups is None else self.groups[where])
+        x = self.x.take(where) if isinstance(self.x, Rows) else self.x[where]
+        return Split(x, self.y[where], None if self.groups is None else self.groups[where])
 
 
 def cut(train: Split, names: list[str], settings: DataSettings, classes: Array | None) -> dict[str, Split]:
@@ -50,7 +74,8 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
         what = f"{count} are too few to cut {' and '.join(names[1:])} from"
         fix = "give more of them, or the splits themselves: x_train, x_val, x_test"
         raise DataError(what, f"in {settings.path}", fix)
-    check_memory(train.x.nbytes, f"for the splits of {settings.path}")
+    if not isinstance(train.x, Rows):
+        check_memory(train.x.nbytes, f"for the splits of {settings.path}")
     return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
 
 

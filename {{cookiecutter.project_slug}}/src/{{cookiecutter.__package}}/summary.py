@@ -15,6 +15,8 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     why = ", the least that the model takes" if settings.data.resize == "none" else ""
     resized = f", resized to {used}{why}" if used != shape else ""
     yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
+    if not experiment.data.resident:
+        yield "        read from the files batch by batch: neighbours stay near each other in the order of an epoch"
     yield f"task    {experiment.targets.describe()}"
     parameters = sum(weight.numel() for weight in experiment.model.parameters())
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"

@@ -10,7 +10,7 @@ from .arrays import given_splits
 from .checks import chunks
 from .data_config import DataSettings
 from .errors import DataError
-from .splits import Split
+from .splits import Samples, Split
 from .targets import strata
 
 
@@ -51,7 +51,7 @@ def origin(file: ArrayFile, settings: DataSettings, splits: dict[str, Split]) ->
     return f"as the file has them, but val is cut from train {how}" if given else f"cut {how}"
 
 
-def constant_features(x: Array) -> list[tuple[int, ...]]:
+def constant_features(x: Samples) -> list[tuple[int, ...]]:
     """Return the positions within a sample whose values are the same in all samples (N, ...)."""
     low = high = np.asarray(x[0])
     for _, part in chunks(x, "looking for constants"):
@@ -74,7 +74,7 @@ def shared(splits: dict[str, Split]) -> list[str]:
     return lines or ["no sample is in two splits"]
 
 
-def digests(x: Array) -> Array:
+def digests(x: Samples) -> Array:
     """Return a number (N,) for each sample (N, ...), the same for equal samples."""
     numbers = [
         int.from_bytes(hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest())

@@ -1,0 +1,65 @@
+"""Samples that stay in their files: as fast as those in memory, and hardly any memory."""
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import Render, newest_run, run, start
+
+SIDE = 64  # a sample has 4 KiB
+
+
+def write(folder: Path, gibibytes: float) -> None:
+    """Write so much noise, of two kinds, as a folder of .npy files."""
+    folder.mkdir()
+    count, generator = int(gibibytes * 2**30 / SIDE**2), np.random.default_rng(0)
+    y = np.arange(count) % 2
+    x = np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.uint8, shape=(count, 1, SIDE, SIDE))
+    noise = generator.integers(0, 200, (1024, 1, SIDE, SIDE), dtype=np.uint8)
+    for begin in range(0, count, 1024):
+        x[begin : begin + 1024] = noise[: count - begin] + 50 * y[begin : begin + 1024, None, None, None]
+    x.flush()
+    np.save(folder / "y.npy", y)
+
+
+@pytest.mark.matrix
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what memory belongs to no file")
+def test_six_gigabytes_need_less_than_one_of_memory(render: Render) -> None:
+    """The pages of a mapped file do not count: the system takes them back when it needs them."""
+    project = render(model="mlp")
+    write(project / "large", 6)
+    process, peak = start(project, "train", "--data.path=large", "--data.resident=no", "--epochs=1"), 0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        peak = max(peak, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:")), 0)
+        time.sleep(0.05)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "read from the files batch by batch" in output and "test accuracy 1.0000" in output
+    print(f"6 GiB of samples: at most {peak / 2**10:.0f} MiB of anonymous memory")
+    assert 0 < peak < 10**9 / 2**10
+
+
+@pytest.mark.alone
+@pytest.mark.matrix
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_an_epoch_from_files_takes_hardly_longer(render: Render, model: str) -> None:
+    """The median of seven epochs each, by turns, of files that the system keeps in memory."""
+    project = render(model=model)
+    write(project / "large", 0.1)
+    ratios = []
+    for trial in range(7):
+        seconds = {}
+        for resident in ("yes", "no"):
+            name = f"{resident}-{trial}"
+            run(project, "train", "--data.path=large", f"--data.resident={resident}", "--epochs=2", f"--name={name}")
+            lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
+            seconds[resident] = json.loads(lines[-1])["seconds"]
+        ratios.append(seconds["no"] / seconds["yes"])
+    print(f"{model}: an epoch from files / from memory: median {statistics.median(ratios):.2f} of {sorted(ratios)}")
+    assert statistics.median(ratios) <= 1.15

@@ -1,0 +1,107 @@
+"""Samples that stay in their files are the same samples, and are trained on in an order of their own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import is_resident, load_splits
+from {{ cookiecutter.__package }}.batches import Batches, permutation
+from {{ cookiecutter.__package }}.cli import main
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.data_config import DataSettings
+from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.splits import Rows
+from {{ cookiecutter.__package }}.stream import Stream
+
+from .conftest import NARROW_FLAGS, newest
+from .example import bundled, targets
+
+CPU = torch.device("cpu")
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    """Write a folder of .npy files."""
+
+    def write(**arrays: np.ndarray) -> Path:
+        folder = tmp_path / "arrays"
+        folder.mkdir()
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", ">i4", "<f2", ">f4", ">f8"])
+@pytest.mark.parametrize("channels", ["first", "last"])
+def test_a_stream_gives_what_memory_gives(save: Save, dtype: str, channels: str) -> None:
+    x = np.random.default_rng(0).integers(0, 99, (50, 3, 4, 3)).astype(dtype)
+    folder = save(x=x, y=targets(50, (3, 4, 3) if channels == "first" else (3, 3, 4)))
+    batches = {}
+    for resident in ("yes", "no"):
+        settings = DataSettings(path=folder, channels=channels, resident=resident)  # type: ignore[arg-type]
+        split = load_splits(ArrayFile(folder), settings)["train"]
+        dataset = ArrayDataset(split.x, np.arange(len(split)))
+        assert isinstance(dataset.x, Stream) == (resident == "no")
+        assert torch.equal(dataset[3][0], dataset.__getitems__(torch.tensor([3]))[0][0])
+        batches[resident] = [tensor for batch in Batches(dataset, batch_size=8, device=CPU).epoch() for tensor in batch]
+    for one, other in zip(batches["yes"], batches["no"], strict=True):
+        assert torch.equal(one, other) and one.dtype == other.dtype
+
+
+def test_the_order_keeps_neighbours_near_each_other() -> None:
+    orders = [permutation(10_000, seed=0, epoch=epoch, block=4) for epoch in (1, 2)]
+    assert all(sorted(order.tolist()) == list(range(10_000)) for order in orders)
+    assert not torch.equal(*orders) and torch.equal(orders[0], permutation(10_000, seed=0, epoch=1, block=4))
+    mixed = orders[0].split(256 * 4)[0]
+    assert len(set((mixed // 4).tolist())) == 256  # whole blocks, from anywhere
+    assert mixed.max() - mixed.min() > 9000
+    assert (mixed.diff() == 1).float().mean() < 0.05  # and well mixed
+
+
+def test_what_was_announced_is_read_once(save: Save) -> None:
+    read = []
+
+    class Counted(Rows):
+        def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
+            read.append(index)
+            return super().__getitem__(index)
+
+    dataset = ArrayDataset(Counted(np.load(save(x=np.ones((20, 3))) / "x.npy", mmap_mode="r")), np.arange(20))
+    batches = Batches(dataset, batch_size=8, device=CPU)
+    assert [y.tolist() for _, y in batches.epoch(start=1)] == [[*range(8, 16)], [*range(16, 20)]]
+    assert len(read) == 2
+
+
+def test_training_streams_and_scores_as_ever(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the scores read from, and whatever is free when it is resumed."""
+    folder = save(**bundled())
+    common = [f"--data.path={folder}", f"--runs-dir={folder.parent / 'runs'}", "--device=cpu"]
+    train = ["train", *common, "--batch-size=64", *NARROW_FLAGS]
+    assert main([*train, "--epochs=2", "--data.resident=no"]) == 0
+    assert "read from the files batch by batch" in capsys.readouterr().out
+    run = newest(folder.parent)
+    assert main(["evaluate", str(run), "--device=cpu"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run / "evaluation.json").read_text())
+    assert main([*train, f"--resume={run}", "--epochs=3"]) == 0
+    assert "read from the files batch by batch" in capsys.readouterr().out
+    assert main([*train, "--fast-dev-run", "--data.resident=no"]) == 0
+
+
+def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> None:
+    """A file with holes takes no room on the disk."""
+    folder = save(y=np.arange(2**18) % 2)
+    np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.uint8, shape=(2**18, 2**10, 2**10)).flush()
+    assert not is_resident(ArrayFile(folder), DataSettings(path=folder))
+    with pytest.raises(DataError, match=r"needs 256.0 GiB of memory, and .* --data.resident, and it is read batch by"):
+        is_resident(ArrayFile(folder), DataSettings(path=folder, resident="yes"))
+    np.savez(tmp_path / "mine.npz", x=np.ones(5), y=np.ones(5))
+    with pytest.raises(DataError, match=r"--data.resident is no, but an .npz .*; save its arrays with np.save, into a"):
+        load_splits(ArrayFile(tmp_path / "mine.npz"), DataSettings(path=tmp_path / "mine.npz", resident="no"))
