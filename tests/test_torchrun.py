@@ -6,15 +6,17 @@ import re
 import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from .conftest import Render, environment, newest_run, run, wait_for
+from .conftest import HANDFUL, Render, environment, newest_run, run, wait_for
 from .test_deaths import final, same
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
@@ -46,9 +48,14 @@ def ranks(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     return sorted(children, key=lambda child: int(child.environ()["RANK"]))
 
 
+def newest_log(project: Path, name: str) -> list[str]:
+    """Return the lines of metrics.jsonl."""
+    return (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
+
+
 def metrics(project: Path, name: str) -> list[dict[str, float]]:
     """Return what must not depend on the number of processes."""
-    lines = [json.loads(line) for line in (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in newest_log(project, name)]
     return [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines]
 
 
@@ -63,6 +70,36 @@ def test_the_curve_does_not_depend_on_the_number_of_processes(render: Render, ta
     assert len(one) == len(two) == 3
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.parametrize(("task", "model"), sorted(HANDFUL), ids=["-".join(pair) for pair in sorted(HANDFUL)])
+def test_scores_of_uneven_shares_are_those_of_the_whole(render: Render, task: str, model: str) -> None:
+    """No batch of the validation split can be shared evenly among three."""
+    project = render(task=task, model=model)
+    finish(torchrun(project, *FLAGS, "--epochs=2", launcher=("--nproc-per-node=3",)))
+    folder = newest_run(project)
+    whole = json.loads(run(project, "evaluate", str(folder), "--split=val", "--device=cpu")[0])
+    shared = metrics(project, "my-experiment")[int(whole["best_epoch"]) - 1]
+    scores = {name.removeprefix("val_"): value for name, value in shared.items() if name.startswith("val_")}
+    assert len(scores) > 2 and scores == pytest.approx({name: whole[name] for name in scores}, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.alone
+@pytest.mark.matrix
+@pytest.mark.skipif(os.cpu_count() == 1, reason="two processes need two cores")
+def test_two_processes_are_faster_than_one(render: Render) -> None:
+    """Of a thread each; the median of five epochs each, by turns."""
+    project = render(model="cnn")
+    x = np.random.default_rng(0).integers(0, 255, (6000, 1, 28, 28), dtype=np.uint8)
+    np.savez(project / "large.npz", x=x, y=np.arange(6000) % 10)
+    flags, ratios = (*FLAGS, "--data.path=large.npz", "--batch-size=256", "--epochs=2"), []
+    for trial in range(5):
+        run(project, "train", f"--name=one-{trial}", *flags, env=environment(project, OMP_NUM_THREADS="1"))
+        finish(torchrun(project, f"--name=two-{trial}", *flags))
+        one, two = (json.loads(newest_log(project, f"{n}-{trial}")[-1])["samples_per_second"] for n in ("one", "two"))
+        ratios.append(two / one)
+    print(f"samples/s of two processes / of one: median {statistics.median(ratios):.2f} of {sorted(ratios)}")
+    assert statistics.median(ratios) >= 1.5
 
 
 def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render) -> None:
