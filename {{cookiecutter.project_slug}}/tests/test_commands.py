@@ -206,12 +206,15 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
         "error: the run began with --lr=0.01, not --lr=0.5;"
     )
 
+    moved = tmp_path / "my runs"
+    run = run.parents[1].rename(moved) / run.relative_to(run.parents[1])
     again = start("train", f"--resume={run}")
     assert again.wait() == 0 and again.stdout and again.stdout.read().startswith("already finished")
 
     longer = start("train", f"--resume={run}", "--epochs=2")
     output, _ = longer.communicate()
     assert longer.returncode == 0 and "epoch 2/2" in output and "resumed after step 2" in output
+    assert output.endswith(f"look at it: tensorboard --logdir '{moved}'\n")
     assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
 
 

@@ -1,5 +1,6 @@
 """`train`: put the experiment together, fit it, score its best checkpoint on the test split."""
 
+import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
     if fast_dev_run:
         print("every phase but the drawing works on one batch; nothing was kept")
     else:
-        print(f"look at it: tensorboard --logdir {printable(str(settings.runs_dir))}")
+        runs = folder.parents[1] if folder else settings.runs_dir
+        print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
 
 
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = True) -> None:
