@@ -39,7 +39,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
     if fast_dev_run:
         print("every phase but the drawing works on one batch; nothing was kept")
     else:
-        runs = folder.parents[1] if folder else settings.runs_dir
+        runs = folder.parent.parent if folder else settings.runs_dir
         print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
 
 
