@@ -1,6 +1,8 @@
 """Samples that stay in their files: as fast as those in memory, and hardly any memory."""
 
 import json
+import os
+import signal
 import statistics
 import sys
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import Render, newest_run, run, start
+from .conftest import Render, newest_run, run, start, wait_for
 
 SIDE = 64  # a sample has 4 KiB
 
@@ -25,6 +27,29 @@ def write(folder: Path, gibibytes: float) -> None:
         x[begin : begin + 1024] = noise[: count - begin] + 50 * y[begin : begin + 1024, None, None, None]
     x.flush()
     np.save(folder / "y.npy", y)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are mapped as POSIX does")
+def test_a_file_that_shrinks_ends_the_process_and_nothing_is_lost(render: Render) -> None:
+    project = render(model="mlp")
+    write(project / "large", 0.02)
+    command = ("train", "--data.path=large", "--data.resident=no", "--epochs=2000", "--patience=0")
+    process = start(project, *command)
+    wait_for(process, "epoch    2/2000")
+    path = project / "large/x.npy"
+    content = path.read_bytes()
+    os.truncate(path, len(content) // 2)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGBUS
+    _, errors = run(project, *command, "--resume=auto", code=5)
+    assert (
+        errors == "error: the data has changed since the run began; large; put the old data back, or start a new run\n"
+    )
+    path.write_bytes(content)
+    process = start(project, *command, "--resume=auto")
+    assert any(line.startswith("resumed after step ") for line in wait_for(process, "epoch    4/2000"))
+    process.kill()
+    process.communicate()
 
 
 @pytest.mark.matrix
