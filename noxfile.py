@@ -1,4 +1,4 @@
-"""The tasks of the generator: `nox -s demo`, `tests`, `lint`, `matrix`, `quality`, `bench`, `cuda`.
+"""The tasks of the generator: `nox -s demo`, `tests`, `lint`, `matrix`, `quality`, `bench`, `scaling`, `cuda`.
 
 python -m pip install nox && nox -s demo     # renders the defaults, installs them, trains on the digits
 python -m pip install nox && nox -s tests    # passes all tests but the long ones
@@ -63,14 +63,21 @@ def matrix(session: nox.Session) -> None:
 def quality(session: nox.Session) -> None:
     """Train the defaults against references, and write the table: an hour on two cores. Arguments go to the script."""
     install(session)
-    session.run("python", "benchmarks/quality/quality.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.quality.quality", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time the experiment beside its peers, and write the table: more than an hour. Arguments go to the script."""
     install(session, "tests", "bench")
-    session.run("python", "benchmarks/speed/bench.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.speed.bench", *session.posargs)
+
+
+@nox.session
+def scaling(session: nox.Session) -> None:
+    """Time epochs while one thing grows, and plot it: a quarter of an hour. Arguments go to the script."""
+    install(session)
+    session.run("python", "-m", "benchmarks.scaling.scaling", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -1,7 +1,7 @@
 """How well the defaults learn, untouched, against references that see the same splits: `nox -s quality`.
 
-    python benchmarks/quality/quality.py              # all rows, five seeds; an hour on two cores
-    python benchmarks/quality/quality.py --rows iris --seeds 2 --out somewhere-else
+    python -m benchmarks.quality.quality              # all rows, five seeds; an hour on two cores
+    python -m benchmarks.quality.quality --rows iris --seeds 2 --out somewhere-else
 
 Every row is one rendered experiment on one data set. Seed s decides weights, batches and the split. References choose
 their settings by the validation split and are fitted to the training split, as the experiment is. A row passes if its
@@ -11,10 +11,8 @@ Writes results.json and README.md.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,8 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from cookiecutter.main import cookiecutter
 from sklearn import datasets
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import (
@@ -42,7 +38,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.origin import origin, render
+
 Splits = dict[str, np.ndarray]
 
 
@@ -208,7 +205,7 @@ def judge(row: Row, results: list[dict[str, float]]) -> dict[str, Any]:
 def table(report: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of README.md."""
     yield "# How well the defaults learn\n"
-    machine = f"torch {report['torch']}, {report['machine']}"
+    machine = f"torch {report['versions']['torch']}, {report['machine']}"
     yield f"`nox -s quality`, {report['date']}, {machine}, seeds {report['seeds']}.\n"
     yield (
         "Every experiment is rendered and trained with its default settings: mean ± standard deviation on the test\n"
@@ -232,8 +229,6 @@ def main() -> None:
     arguments = parser.parse_args()
     work = (arguments.work or Path(tempfile.mkdtemp())).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    git = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
     for name in ("breast_cancer", "wine", "iris", "diabetes"):
         bunch = getattr(datasets, f"load_{name}")()
         np.savez(work / f"{name}.npz", x=bunch.data, y=bunch.target)
@@ -241,19 +236,16 @@ def main() -> None:
     np.savez(work / "signals.npz", x=x, y=y)
     rows = {name: ROWS[name] for name in arguments.rows}
     for task, model in {(row.task, row.model) for row in rows.values()}:
-        folder, context = work / f"{task}-{model}", {"task": task, "model": model}
+        folder = work / f"{task}-{model}"
         if not folder.exists():
-            cookiecutter(str(ROOT), no_input=True, default_config=True, extra_context=context, output_dir=str(folder))
+            render(folder, task=task, model=model)
     seeds = range(arguments.seeds)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = {(name, seed): pool.submit(job, name, seed, work) for seed in seeds for name in rows}
         results = {key: future.result() for key, future in jobs.items()}
     report: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
+        **origin("torch"),
         "seeds": list(seeds),
-        "torch": torch.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "rows": {name: judge(row, [results[name, seed] for seed in seeds]) for name, row in rows.items()},
     }
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """How fast the rendered experiment trains, beside peers and beside the limit, all in one run: `nox -s bench`.
 
-    python benchmarks/speed/bench.py                               # everything, more than an hour on two cores
-    python benchmarks/speed/bench.py --only mlp start --rounds 3   # in `--out`, only these are replaced
+    python -m benchmarks.speed.bench                               # everything, more than an hour on two cores
+    python -m benchmarks.speed.bench --only mlp start --rounds 3   # in `--out`, only these are replaced
 
 Every contender is a process of its own that trains the same network on the same file, with the same batch size, and
 says when an epoch has ended, with validation, logs and checkpoints. Time between two such lines is an epoch; the first
@@ -11,11 +11,8 @@ their medians, and the lowest and highest. Writes results.json, README.md and sp
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,10 +25,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 import torch
-from cookiecutter.main import cookiecutter
+
+from benchmarks.origin import origin, render
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 OURS, LIMIT = "this template", "limit"
 CONTENDERS = {
     LIMIT: "limit.py",
@@ -86,13 +83,7 @@ class Bench:
 
     def __init__(self, work: Path, rounds: int, device: str) -> None:
         self.work, self.rounds, self.device = work, rounds, device
-        self.projects = {}
-        for model in ("mlp", "cnn", "resnet"):
-            output = cookiecutter(
-                str(ROOT), no_input=True, default_config=True, extra_context={"model": model},
-                output_dir=str(work / model), overwrite_if_exists=True,
-            )  # fmt: skip
-            self.projects[model] = Path(output)
+        self.projects = {model: render(work / model, model=model) for model in ("mlp", "cnn", "resnet")}
 
     def command(self, contender: str, data: Path, *, epochs: int, batch_size: int) -> list[str]:
         """Return the command line of a contender; ours is the real command with its default settings."""
@@ -182,7 +173,7 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         "# How fast it trains\n",
         f"`nox -s bench`, {report['date']}, commit {report['commit']}, {report['machine']}, {report['device']},",
-        f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()) + ".\n",
+        f"Python {report['python']}, " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()) + ".\n",
         "Seconds are medians; ratios are medians of those within a round (lowest to highest), above 1 where the other",
         "takes longer than the limit, or than this template. `bench.py` says how it is measured.\n",
         "![ratios to the limit](speed.png)",
@@ -236,8 +227,6 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
-    git = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
     path = arguments.out / "results.json"
     results = json.loads(path.read_text())["results"] if path.exists() else {}
     with tempfile.TemporaryDirectory() as work:
@@ -248,11 +237,8 @@ def main() -> None:
             results[name] = measure()
     gpu = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
     report = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        **origin(*PACKAGES),
         "device": gpu,
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "results": {name: results[name] for name in TITLES if name in results},
     }
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,31 @@
+"""What the benchmarks share: renders to measure, and where a figure comes from."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[1]
+
+
+def render(folder: Path, **answers: str) -> Path:
+    """Render the template into a folder; return the project's folder."""
+    options = {"no_input": True, "default_config": True, "overwrite_if_exists": True}
+    return Path(cookiecutter(str(ROOT), extra_context=answers, output_dir=str(folder), **options))
+
+
+def origin(*packages: str) -> dict[str, Any]:
+    """Return date, commit, machine and versions."""
+    git = ["git", "describe", "--always", "--dirty"]
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+    }
