@@ -72,19 +72,19 @@ def test_six_gigabytes_need_less_than_one_of_memory(render: Render) -> None:
 
 @pytest.mark.alone
 @pytest.mark.matrix
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_an_epoch_from_files_takes_hardly_longer(render: Render, model: str) -> None:
-    """The median of seven epochs each, by turns, of files that the system keeps in memory."""
+@pytest.mark.parametrize(("model", "gibibytes"), [("mlp", 0.1), ("cnn", 0.01)])
+def test_an_epoch_from_files_takes_hardly_longer(render: Render, model: str, gibibytes: float) -> None:
+    """Seven pairs, by turns, of the fastest of three epochs, of files that the system keeps in memory."""
     project = render(model=model)
-    write(project / "large", 0.1)
+    write(project / "large", gibibytes)
     ratios = []
     for trial in range(7):
         seconds = {}
         for resident in ("yes", "no"):
             name = f"{resident}-{trial}"
-            run(project, "train", "--data.path=large", f"--data.resident={resident}", "--epochs=2", f"--name={name}")
+            run(project, "train", "--data.path=large", f"--data.resident={resident}", "--epochs=4", f"--name={name}")
             lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
-            seconds[resident] = json.loads(lines[-1])["seconds"]
+            seconds[resident] = min(json.loads(line)["seconds"] for line in lines[1:])
         ratios.append(seconds["no"] / seconds["yes"])
     print(f"{model}: an epoch from files / from memory: median {statistics.median(ratios):.2f} of {sorted(ratios)}")
     assert statistics.median(ratios) <= 1.15
