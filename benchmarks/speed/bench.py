@@ -39,10 +39,14 @@ CONTENDERS = {
     "skorch": "with_skorch.py",
 }
 PACKAGES = ("torch", "numpy", "lightning", "pytorch-ignite", "accelerate", "skorch", "tensorboard")
-# name: (model, training samples, epochs of which the first does not count)
-WORKLOADS = {"mlp": ("mlp", 60_000, 4), "cnn": ("cnn", 60_000, 3), "resnet": ("resnet", 6_000, 2)}
+# name: (model, settings that are not its defaults, training samples, epochs of which the first does not count)
+WORKLOADS: dict[str, tuple[str, dict[str, float], int, int]] = {
+    "mlp": ("mlp", {"width": 128, "depth": 1, "dropout": 0}, 60_000, 5),
+    "cnn": ("cnn", {}, 60_000, 3),
+    "resnet": ("resnet", {}, 6_000, 2),
+}
 TITLES = {
-    "mlp": "MLP, 60,000 x 1 x 28 x 28, an epoch",
+    "mlp": "MLP 784-128-10, 60,000 x 1 x 28 x 28, an epoch",
     "cnn": "CNN, 60,000 x 1 x 28 x 28, an epoch",
     "resnet": "ResNet-20, 6,000 x 1 x 28 x 28, an epoch",
     "digits": "CNN, bundled digits, five epochs, the whole command",
@@ -85,9 +89,12 @@ class Bench:
         self.work, self.rounds, self.device = work, rounds, device
         self.projects = {model: render(work / model, model=model) for model in ("mlp", "cnn", "resnet")}
 
-    def command(self, contender: str, data: Path, *, epochs: int, batch_size: int) -> list[str]:
-        """Return the command line of a contender; ours is the real command with its default settings."""
+    def command(
+        self, contender: str, data: Path, *, epochs: int, batch_size: int, model: dict[str, float] | None = None
+    ) -> list[str]:
+        """Return the command line of a contender; ours is the real command, with its default logs and checkpoints."""
         common = [f"--epochs={epochs}", f"--batch-size={batch_size}", f"--device={self.device}"]
+        common += [f"--model.{name}={value}" for name, value in (model or {}).items()]
         out = Path(tempfile.mkdtemp(dir=self.work))
         if contender == OURS:
             flags = [f"--data.path={data}", "--data.channels=first", "--patience=0", f"--runs-dir={out}"]
@@ -127,13 +134,13 @@ class Bench:
 
     def epochs(self, workload: str) -> dict[str, Any]:
         """Measure seconds per epoch, and how much memory the experiment takes above its arrays."""
-        model, samples, epochs = WORKLOADS[workload]
+        model, changed, samples, epochs = WORKLOADS[workload]
         data = self.work / f"{workload}.npz"
         images(data, samples, samples // 6)
         memory = []
 
         def once(name: str) -> float:
-            ends, _, peak = self.run(self.command(name, data, epochs=epochs, batch_size=128), model)
+            ends, _, peak = self.run(self.command(name, data, epochs=epochs, batch_size=128, model=changed), model)
             assert len(ends) == epochs, (name, ends)
             if name == OURS:
                 memory.append(peak)

@@ -1,7 +1,7 @@
 """What all contenders share: the arrays, the network of the rendered experiment, and the line that ends an epoch."""
 
 import argparse
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, required=True, help="a folder for logs and checkpoints")
+    for field in fields(ModelSettings):
+        parser.add_argument(f"--model.{field.name}", type=type(field.default), default=field.default)
     return parser.parse_args()
 
 
@@ -41,11 +43,12 @@ def datasets(path: Path) -> tuple[TensorDataset, TensorDataset]:
     return TensorDataset(*splits["train"]), TensorDataset(*splits["val"])
 
 
-def network(dataset: TensorDataset) -> nn.Module:
-    """Return the network of the rendered experiment, with its default settings."""
+def network(dataset: TensorDataset, given: argparse.Namespace) -> nn.Module:
+    """Return the network of the rendered experiment, with the settings that are given."""
     torch.manual_seed(0)
     x, y = dataset.tensors
-    return build_model(tuple(x.shape[1:]), int(y.max()) + 1, **asdict(ModelSettings()))
+    settings = {field.name: vars(given)[f"model.{field.name}"] for field in fields(ModelSettings)}
+    return build_model(tuple(x.shape[1:]), int(y.max()) + 1, **settings)
 
 
 def done(epoch: int) -> None:

@@ -15,7 +15,7 @@ def batches(tensors: tuple[Tensor, ...], size: int, device: str) -> list[tuple[T
 def main() -> None:
     given = arguments()
     train, val = datasets(given.data)
-    model = channels_last(network(train).to(given.device))
+    model = channels_last(network(train, given).to(given.device))
     optimizer = build_optimizer(model, lr=1e-3, weight_decay=0.05)
     train_batches = batches(train.tensors, given.batch_size, given.device)
     val_batches = batches(val.tensors, 4 * given.batch_size, given.device)

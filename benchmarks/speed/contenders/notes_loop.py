@@ -14,7 +14,7 @@ def main() -> None:
     train, val = datasets(given.data)
     train_loader = DataLoader(train, batch_size=given.batch_size, shuffle=True)
     val_loader = DataLoader(val, batch_size=given.batch_size)
-    model = network(train).to(device)
+    model = network(train, given).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loss_function = nn.CrossEntropyLoss()
     writer = SummaryWriter(str(given.out))

@@ -13,7 +13,7 @@ def main() -> None:
     train, val = datasets(given.data)
     accelerator = Accelerator(cpu=given.device == "cpu", log_with="tensorboard", project_dir=given.out)
     accelerator.init_trackers("bench")
-    model = network(train)
+    model = network(train, given)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     model, optimizer, train_loader, val_loader = accelerator.prepare(
         model,

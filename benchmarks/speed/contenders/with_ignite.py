@@ -15,7 +15,7 @@ def main() -> None:
     train, val = datasets(given.data)
     train_loader = DataLoader(train, batch_size=given.batch_size, shuffle=True)
     val_loader = DataLoader(val, batch_size=given.batch_size)
-    model = network(train).to(given.device)
+    model = network(train, given).to(given.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     criterion = nn.CrossEntropyLoss()
     trainer = create_supervised_trainer(model, optimizer, criterion, given.device)

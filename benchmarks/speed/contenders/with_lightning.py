@@ -49,7 +49,7 @@ def main() -> None:
         callbacks=[Clock()],
     )
     trainer.fit(
-        Classifier(network(train)),
+        Classifier(network(train, given)),
         DataLoader(train, batch_size=given.batch_size, shuffle=True),
         DataLoader(val, batch_size=given.batch_size),
     )

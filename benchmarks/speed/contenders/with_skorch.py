@@ -17,7 +17,7 @@ def main() -> None:
     given = arguments()
     train, val = datasets(given.data)
     net = NeuralNetClassifier(
-        network(train),
+        network(train, given),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=1e-3,
