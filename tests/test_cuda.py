@@ -4,6 +4,9 @@ Needs, besides torch with CUDA: cookiecutter, pytest, and the dependencies of th
 """
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -50,3 +53,23 @@ def test_memory_is_in_tensorboard(render: Render, task: str, model: str) -> None
     run(project, "train", "--device=cuda", "--epochs=2")
     tags = EventAccumulator(str(newest_run(project))).Reload().Tags()["scalars"]
     assert "gpu/memory" in tags
+
+
+@combinations
+def test_steps_are_replayed_and_wait_for_nothing(render: Render, task: str, model: str) -> None:
+    project = render(task=task, model=model)
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    tests = [sys.executable, "-m", "pytest", "-q", "tests/test_graph.py"]
+    result = subprocess.run(tests, cwd=project, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0 and "skipped" not in result.stdout, result.stdout
+
+
+@combinations
+def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, model: str) -> None:
+    """Within what bf16 can tell apart."""
+    project, curves = render(task=task, model=model), []
+    for name, flags in (("replayed", []), ("fp32", ["--precision=fp32", "--no-cuda-graph"])):
+        run(project, "train", "--device=cuda", "--epochs=5", f"--name={name}", *flags)
+        lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
+        curves.append([json.loads(line)["train_loss"] for line in lines])
+    assert curves[0] == pytest.approx(curves[1], rel=0.15)

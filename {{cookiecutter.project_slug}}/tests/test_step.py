@@ -79,6 +79,20 @@ def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tm
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
 
 
+def test_how_the_optimizer_computes_is_not_taken_from_a_checkpoint(settings: Settings) -> None:
+    """One of a GPU may be continued on the CPU."""
+    step, x, y = build(settings)
+    step(x, y, len(x))
+    state = step.state_dict()
+    for group in state["optimizer"]["param_groups"]:
+        group |= {"capturable": True, "lr": torch.tensor(0.5)}
+    resumed, x, y = build(settings)
+    resumed.load_state_dict(state)
+    assert [group["capturable"] for group in resumed.optimizer.param_groups] == [False, False]
+    assert [group["lr"] for group in resumed.optimizer.param_groups] == [settings.lr, settings.lr]
+    resumed(x, y, len(x))
+
+
 def test_the_learning_rate_reaches_the_optimizer(settings: Settings) -> None:
     step, _, _ = build(settings)
     step.set_learning_rate(0.25)

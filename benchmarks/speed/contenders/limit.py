@@ -1,8 +1,12 @@
-"""The limit: forward, backward and step over batches that already exist, with the experiment's optimizer and format."""
+"""The limit: forward, backward and step over batches that already exist, with the experiment's optimizer and format.
+
+On a GPU with its precision too, and recorded as a CUDA graph; the smaller batch at the end is left out there.
+"""
 
 import torch
 from common import arguments, datasets, done, network
 from my_experiment.device import channels_last
+from my_experiment.graph import WARM_UP, Recording
 from my_experiment.optimizer import build_optimizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -16,18 +20,38 @@ def main() -> None:
     given = arguments()
     train, val = datasets(given.data)
     model = channels_last(network(train, given).to(given.device))
-    optimizer = build_optimizer(model, lr=1e-3, weight_decay=0.05)
+    gpu = given.device.startswith("cuda")
+    optimizer = build_optimizer(model, lr=1e-3, weight_decay=0.05, capturable=gpu)
     train_batches = batches(train.tensors, given.batch_size, given.device)
     val_batches = batches(val.tensors, 4 * given.batch_size, given.device)
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        with torch.autocast("cuda", torch.bfloat16, enabled=gpu):
+            return cross_entropy(model(x), y)
+
+    def step(x: Tensor, y: Tensor, count: int = 0) -> Tensor:
+        optimizer.zero_grad()
+        result = loss(x, y)
+        result.backward()
+        optimizer.step()
+        return result.detach()
+
+    if gpu:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+        train_batches = [(x, y) for x, y in train_batches if len(x) == given.batch_size]
+        stream = torch.cuda.Stream()
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                step(*train_batches[0])
+        step = Recording(step, *train_batches[0], given.batch_size, stream=stream).replay
     for epoch in range(given.epochs):
         model.train()
         for x, y in train_batches:
-            optimizer.zero_grad()
-            cross_entropy(model(x), y).backward()
-            optimizer.step()
+            step(x, y)
         model.eval()
         with torch.inference_mode():
-            losses = [cross_entropy(model(x), y) for x, y in val_batches]
+            losses = [loss(x, y) for x, y in val_batches]
         torch.stack(losses).mean().item()
         done(epoch)
 

@@ -40,6 +40,8 @@ class Settings:
     """Compute each batch in so many parts: the same step in less memory (batch norm looks at each part by itself)."""
     compile: bool = False
     """Let torch.compile write code for this model: a minute or more at the start, often faster on GPUs."""
+    cuda_graph: bool = True
+    """Record a step on the GPU and replay it, for speed; --no-cuda-graph if the model decides anything in Python."""
     monitor: str = "val_loss"
     """What is watched for the best checkpoint and for patience: val_loss, or val_ and a metric of the task."""
     init_from: Path | None = None

@@ -1,6 +1,7 @@
 """Puts an experiment together: settings -> data -> task -> model -> trainer. The only file that knows them all."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from .config import Settings
 from .datasets import Datasets
 from .device import channels_last, choose_device, choose_precision, is_exact, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
+from .graph import ReplayedStep
 from .inference import evaluation_batch_size
 from .logbook import Logbook
 from .optimizer import build_optimizer, build_schedule
@@ -73,19 +75,33 @@ class Experiment:
             workers=self.workers,
         )
 
+    @property
+    def replays_steps(self) -> bool:
+        """Whether the GPU replays recorded steps: those of one process, compiled by nobody, in fp32 or bf16.
+
+        With --deterministic it does not: no test has shown that a resumed run has the same bits.
+        """
+        settings = self.settings
+        plain = not (settings.deterministic or settings.compile or self.precision == torch.float16)
+        return settings.cuda_graph and plain and self.device.type == "cuda" and self.workers.size == 1
+
     def trainer(self, run: Run, stop: StopRequest) -> Trainer:
         """Return a trainer that starts, or continues the checkpoint."""
         settings, checkpoint = self.settings, self.checkpoint
         if checkpoint:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
         model = channels_last(self.model.to(self.device))
-        optimizer = build_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay)
+        optimizer = build_optimizer(
+            model, lr=settings.lr, weight_decay=settings.weight_decay, capturable=self.replays_steps
+        )
         if settings.compile:
             model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
-        step = Step(
-            model,
-            self.task,
-            optimizer,
+        logbook = Logbook(run.folder, step=checkpoint["progress"]["step"] if checkpoint else 0)
+        build_step = partial(ReplayedStep, say=logbook.write) if self.replays_steps else Step
+        step = build_step(
+            model=model,
+            task=self.task,
+            optimizer=optimizer,
             device=self.device,
             precision=self.precision,
             sides=self.input_shape[1:],
@@ -99,7 +115,7 @@ class Experiment:
             train_batches=self.batches("train"),
             val_batches=self.batches("val"),
             early_stopping=self.early_stopping,
-            logbook=Logbook(run.folder, step=checkpoint["progress"]["step"] if checkpoint else 0),
+            logbook=logbook,
             run=run,
             stop=stop,
             epochs=settings.epochs,

@@ -21,14 +21,20 @@ class AdamW(torch.optim.AdamW):
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
 
 
-def build_optimizer(model: nn.Module, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Return a fused AdamW; biases and norms are not decayed."""
+def build_optimizer(
+    model: nn.Module, *, lr: float, weight_decay: float, capturable: bool = False
+) -> torch.optim.Optimizer:
+    """Return a fused AdamW; biases and norms are not decayed.
+
+    If its steps are to be recorded in a CUDA graph (`capturable`), it reads the learning rate from the GPU.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=lr, fused=True)
+    rate = torch.tensor(lr, device=parameters[0].device) if capturable else lr
+    return AdamW(groups, lr=rate, fused=True, capturable=capturable)
 
 
 def build_schedule(*, lr: float, epochs: int) -> Callable[[int], float]:

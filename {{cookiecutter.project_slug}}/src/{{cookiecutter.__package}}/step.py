@@ -69,7 +69,10 @@ class Step:
     def set_learning_rate(self, lr: float) -> None:
         """Take the next steps with this learning rate."""
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)  # where a recorded step finds it
+            else:
+                group["lr"] = lr
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly."""
@@ -82,7 +85,8 @@ class Step:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # Of the optimizer only what it has learned: how it computes depends on the device.
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state["optimizer"]["state"]})
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
 

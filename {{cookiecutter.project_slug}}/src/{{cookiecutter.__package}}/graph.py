@@ -1,0 +1,81 @@
+"""Training steps that the GPU replays by itself, as a CUDA graph: small models compute faster than Python asks."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import ConfigError
+from .step import Step
+
+WARM_UP = 3  # ordinary steps before a recording: libraries start, and the optimizer makes its state
+
+
+class ReplayedStep(Step):
+    """A step whose operations are recorded, once for each shape of a batch, and replayed from then on.
+
+    Whatever the model decides in Python is decided at the recording, for good. A model that waits for numbers from the
+    GPU (`.item()`, `if tensor:`) cannot be recorded: its steps stay as they are, and `say` is told so, once.
+
+    Raises ConfigError if the recording fails for another reason.
+    """
+
+    def __init__(self, *, say: Callable[[str], None], **step: Any) -> None:
+        super().__init__(**step)
+        self.say = say
+        self.stream = torch.cuda.Stream(self.device)  # on the default one, nothing can be recorded
+        self.seen: Counter[torch.Size] = Counter()
+        self.recordings: dict[torch.Size, Recording] = {}
+        self.waits = False
+
+    def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
+        """Learn from the samples in a batch, and return its mean loss (0-d, on the device)."""
+        self.seen[x.shape] += 1
+        if self.waits or self.seen[x.shape] <= WARM_UP:
+            return self.ordinary(x, y, count, watch=self.seen[x.shape] == WARM_UP)
+        if x.shape not in self.recordings:
+            self.recordings[x.shape] = Recording(super().__call__, x, y, count, stream=self.stream)
+        return self.recordings[x.shape].replay(x, y)
+
+    def ordinary(self, x: Tensor, y: Tensor, count: int, *, watch: bool) -> Tensor:
+        """Take a step as usual; if `watch`, find out whether it waits for the GPU."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream), warnings.catch_warnings(record=watch) as caught:
+            if watch:
+                warnings.simplefilter("always")
+                torch.cuda.set_sync_debug_mode("warn")
+            try:
+                loss = super().__call__(x, y, count)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        torch.cuda.current_stream().wait_stream(self.stream)
+        if any("called a synchronizing" in str(warning.message) for warning in caught or []):
+            self.waits = True
+            self.say("graph   each step waits for numbers from the GPU, so that it cannot be replayed (slower)")
+        return loss
+
+
+class Recording:
+    """A step on batches of one shape, ready to be replayed."""
+
+    def __init__(
+        self, step: Callable[..., Tensor], x: Tensor, y: Tensor, count: int, *, stream: torch.cuda.Stream
+    ) -> None:
+        self.x, self.y = x.clone(), y.clone()  # where a replay finds its batch
+        self.graph = torch.cuda.CUDAGraph()
+        try:  # other threads may use the GPU meanwhile: they read ahead
+            with torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"):
+                self.loss = step(self.x, self.y, count)
+        except RuntimeError as error:
+            what = f"the step cannot be recorded ({str(error).partition(chr(10))[0]})"
+            raise ConfigError(what, "in a CUDA graph", "train with --no-cuda-graph") from error
+
+    def replay(self, x: Tensor, y: Tensor) -> Tensor:
+        """Take the step on another batch; the loss is overwritten by the next one."""
+        self.x.copy_(x)
+        self.y.copy_(y)
+        self.graph.replay()
+        return self.loss
