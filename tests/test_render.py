@@ -23,8 +23,8 @@ MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "arguments", "commands", "summary", "experiment", "trainer", "inference", "figures", "plots",
     "graph", "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data", "stream",
     "tensors", "task", "model", "optimizer", "workers", "device", "logbook", "early_stopping", "survey", "arrays",
-    "targets", "checks", "splits", "array_file", "npy_header", "progress", "settings_file", "config", "data_config", "storage",
-    "signals", "errors",
+    "targets", "checks", "splits", "array_file", "npy_header", "progress", "settings_file", "config", "data_config",
+    "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}
@@ -32,8 +32,8 @@ COMMANDS = ["evaluate", "import_images", "inspect", "predict", "train"]
 TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
     "datasets", "device", "early_stopping", "graph", "import_images", "inference", "logbook", "messages", "model",
-    "optimizer", "plots", "predictions", "progress", "run", "settings_file", "splits", "step", "stream", "survey", "targets",
-    "task", "trainer", "weights", "workers",
+    "optimizer", "plots", "predictions", "progress", "run", "settings_file", "splits", "step", "stream", "survey",
+    "targets", "task", "trainer", "weights", "workers",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",
