@@ -56,6 +56,22 @@ def test_a_stream_gives_what_memory_gives(save: Save, dtype: str, channels: str)
         assert torch.equal(one, other) and one.dtype == other.dtype
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
+def test_what_does_not_fit_on_a_gpu_stays_in_memory_in_the_same_order() -> None:
+    gpu, batches = torch.device("cuda"), []
+    x = np.random.default_rng(0).integers(0, 99, (5000, 3, 100, 100)).astype(np.uint8)
+    free, _ = torch.cuda.mem_get_info()
+    for taken in (0, max(0, free - int(1.5 * x.nbytes))):
+        hog = torch.empty(taken, dtype=torch.uint8, device=gpu)
+        dataset = ArrayDataset(x, np.arange(len(x)))
+        shuffled = Batches(dataset, batch_size=64, device=gpu, seed=0).epoch()
+        batches.append([tensor.cpu() for _ in range(5) for tensor in next(shuffled)])
+        assert isinstance(dataset.x, Stream) == (taken > 0)
+        del hog, dataset, shuffled
+        torch.cuda.empty_cache()
+    assert all(map(torch.equal, *batches))
+
+
 def test_the_order_keeps_neighbours_near_each_other() -> None:
     orders = [permutation(10_000, seed=0, epoch=epoch, block=4) for epoch in (1, 2)]
     assert all(sorted(order.tolist()) == list(range(10_000)) for order in orders)

@@ -19,7 +19,7 @@ class Task:
         self.label_smoothing = settings.label_smoothing
         counts = torch.tensor(targets.counts, device=device)  # (K,) training samples of each class
         balanced = settings.class_weights == "balanced"
-        self.weights = counts.sum() / (len(counts) * counts) if balanced else torch.ones(len(counts), device=device)
+        self.weights = counts.sum() / (len(counts) * counts) if balanced else None
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "accuracy": True, "macro_f1": True}
         if targets.out_size > 5:
@@ -41,7 +41,9 @@ class Task:
         losses = functional.cross_entropy(
             output.float(), target, label_smoothing=self.label_smoothing, reduction="none"
         )  # (B,)
-        return (losses * self.weights[target]).mean()
+        if self.weights is not None:
+            losses = losses * self.weights[target]
+        return losses.mean()
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""

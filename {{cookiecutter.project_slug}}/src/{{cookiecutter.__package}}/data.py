@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from .array_file import Array
 from .splits import Rows, Samples
 from .stream import Stream
-from .tensors import on_device, to_tensor
+from .tensors import fits, on_device, to_tensor
 
 
 def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
@@ -50,7 +50,8 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
 class ArrayDataset(BatchDataset):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
-    They lie in memory, on the device; or `x` stays in its file, and each batch is read while the last one is at work.
+    They lie in memory, on the device; or `x` stays in its file, or in the memory of the host, and each batch is fetched
+    while the last one is at work.
     Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
     and predictions follow.
     """
@@ -76,7 +77,9 @@ class ArrayDataset(BatchDataset):
             self.x.read_ahead(indices)
 
     def to(self, device: torch.device) -> None:
-        """Move the arrays to the device, where batches are then gathered; from a file, each batch is moved."""
+        """Move the arrays to the device, where batches are then gathered; if they do not fit there, move each batch."""
+        if not isinstance(self.x, Stream) and not fits(self.x, device):
+            self.x = Stream(Rows(self.x.numpy()))
         if isinstance(self.x, Stream):
             self.x.device = device
         else:

@@ -6,6 +6,7 @@ import torch
 
 from .device import name_of, unused_card
 from .experiment import Experiment
+from .stream import Stream
 
 
 def summarize(experiment: Experiment) -> Iterator[str]:
@@ -31,5 +32,7 @@ def summarize(experiment: Experiment) -> Iterator[str]:
         anew = ", ".join(experiment.not_loaded) or "none"
         yield f"init    {settings.init_from}; weights that start anew: {anew}"
     train = experiment.data.splits["train"]
+    if experiment.data.resident and isinstance(getattr(train, "x", None), Stream):
+        yield "        the samples stay in the memory of the host, since the GPU has no room for them (slower)"
     if not experiment.batches("train").whole:
         yield f"loader  a DataLoader reads {type(train).__name__} sample by sample (slower)"

@@ -22,3 +22,11 @@ def on_device(tensor: Tensor, device: torch.device) -> Tensor:
     """Move a tensor to a device, in 32 bits to one that has no floats of 64 (Apple's)."""
     small = device.type == "mps" and tensor.dtype == torch.float64
     return (tensor.float() if small else tensor).to(device, non_blocking=tensor.is_pinned())
+
+
+def fits(tensor: Tensor, device: torch.device) -> bool:
+    """Return whether the device has room for a tensor, and as much again for the training."""
+    if tensor.device.type == device.type or device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return 2 * tensor.nbytes <= free
