@@ -20,7 +20,7 @@ class AdamW(torch.optim.AdamW):
     state_dict = unwrap(torch.optim.AdamW.state_dict)
     load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
-    step.hooked = True  # type: ignore[attr-defined]  # torch takes it as marked already
+    step.hooked = True  # torch takes it as marked already
 
 
 def build_optimizer(
