@@ -11,8 +11,7 @@ from torch import nn
 class AdamW(torch.optim.AdamW):
     """AdamW (Loshchilov and Hutter, 2019) without what torch wraps around its methods.
 
-    To keep torch.compile out, the wrappers import it, which would take as long as all the rest of a start; and what
-    marks each step for the profiler takes a fifth of a small one.
+    To keep torch.compile out, the wrappers import it, which would take as long as all the rest of a start.
     """
 
     add_param_group = unwrap(torch.optim.AdamW.add_param_group)
@@ -20,7 +19,6 @@ class AdamW(torch.optim.AdamW):
     state_dict = unwrap(torch.optim.AdamW.state_dict)
     load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
-    step.hooked = True  # torch takes it as marked already
 
 
 def build_optimizer(
