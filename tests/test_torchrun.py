@@ -146,7 +146,7 @@ def test_a_failed_save_ends_all(render: Render) -> None:
     started = time.monotonic()
     _, errors = finish(process, fails=True)
     assert time.monotonic() - started < 60
-    assert re.search("error: .*File too large.*make room", errors)  # from the checkpoint, or from TensorBoard
+    assert "error: cannot write " in errors and "(File too large)" in errors
     assert json.loads((newest_run(project) / "status.json").read_text())["pid"] == leader.pid
 
 

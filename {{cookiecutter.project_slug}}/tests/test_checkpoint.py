@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import Interval, load_checkpoint, save_checkpoint
 from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
 
 STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"epoch": 3}, "names": ["a", 1]}
@@ -69,6 +69,31 @@ def test_what_stood_there_survives_a_failed_save(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "last.pt").read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
+    last, previous = tmp_path / "last.pt", tmp_path / "previous.pt"
+    for epoch in (1, 2, 3):
+        save_checkpoint({**STATE, "epoch": epoch}, last, keep=previous)
+    assert [load_checkpoint(path)["epoch"] for path in (last, previous)] == [3, 2]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        with pytest.raises(StorageError, match="cannot write"):
+            save_checkpoint({**STATE, "epoch": 4}, last, keep=previous)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_checkpoint(last)["epoch"] == 3
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "due"), [("epoch", []), ("3", [3, 6]), ("100000min", []), ("0min", [1, 2, 3, 4, 5, 6])]
+)
+def test_a_checkpoint_is_due_after_steps_or_minutes(text: str, due: list[int]) -> None:
+    interval = Interval(text)
+    assert [step for step in range(1, 7) if interval.is_due(step)] == due
 
 
 def test_another_version_s_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from .example import targets
 from .test_architecture import TOO_LARGE
 
 FILES = {
-    ".lock", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "config.yaml", "evaluation.json",
-    "metrics.jsonl", "status.json", "train.log",
+    ".lock", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "checkpoints/previous.pt", "config.yaml",
+    "evaluation.json", "metrics.jsonl", "status.json", "train.log",
 }  # fmt: skip
 
 
@@ -229,6 +229,7 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
             "error: this is not a checkpoint of this project, or of another version; ",
         ),
         ("checkpoints/last.pt", b"PK", "error: the checkpoint cannot be read "),
+        ("checkpoints/best.pt", b"PK", "error: the checkpoint cannot be read "),
         ("config.yaml", b"lr: 0.5\nepochs: 2\n", "error: the run began with "),
         ("status.json", b"{", "error: the file is damaged "),
     ],
@@ -236,6 +237,7 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
 def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
     start: Command, trained: Path, name: str, content: object, sentence: str
 ) -> None:
+    (trained / "checkpoints/previous.pt").unlink()  # which would take the place of the last one
     file = trained / name
     file.unlink()
     if isinstance(content, bytes):
@@ -247,6 +249,30 @@ def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
     _, errors = process.communicate()
     assert process.returncode == 5 and errors.splitlines()[-1].startswith(sentence), errors
     assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(
+    start: Command, trained: Path, tmp_path: Path
+) -> None:
+    checkpoints = trained / "checkpoints"
+    shutil.copytree(trained, tmp_path / "whole")
+    (tmp_path / "whole/checkpoints/previous.pt").replace(tmp_path / "whole/checkpoints/last.pt")
+    whole = start("train", f"--resume={tmp_path / 'whole'}", "--epochs=3")
+    (checkpoints / "last.pt").write_bytes((checkpoints / "last.pt").read_bytes()[:-1])
+    process = start("train", f"--resume={trained}", "--epochs=3")
+    output, _ = process.communicate()
+    said = r"resumed after step 2, from previous.pt, since the checkpoint cannot be read .*; it is kept as damaged.pt\n"
+    assert process.returncode == 0 and re.search(said, output), output
+    assert re.search(said, (trained / "train.log").read_text())
+    assert whole.wait() == 0
+    assert exact_lines(trained) == exact_lines(tmp_path / "whole") and len(exact_lines(trained)) == 3
+    assert {file.name for file in checkpoints.iterdir()} == {"best.pt", "damaged.pt", "last.pt", "previous.pt"}
+
+    for name in ("last.pt", "previous.pt"):
+        (checkpoints / name).write_bytes(b"PK")
+    process = start("train", f"--resume={trained}", "--epochs=4")
+    _, errors = process.communicate()
+    assert process.returncode == 5 and errors.startswith("error: the checkpoint cannot be read "), errors
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")

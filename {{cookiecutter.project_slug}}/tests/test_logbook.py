@@ -44,6 +44,25 @@ def test_a_resumed_run_drops_what_lies_beyond_its_checkpoint(tmp_path: Path) -> 
     assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
 
 
+def test_training_goes_on_without_tensorboard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
+    logbook = Logbook(tmp_path)
+    logbook.epoch("epoch 1", numbers(1), improved=False)
+    (events,) = tmp_path.glob("events*")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (events.stat().st_size + 100, hard))
+        for epoch in (2, 3):
+            logbook.epoch(f"epoch {epoch}", {"step": epoch} | {str(n): 0.0 for n in range(10)}, improved=False)
+        logbook.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+    output, errors = capfd.readouterr()
+    said = "TensorBoard's file cannot be written (File too large): metrics.jsonl has the numbers"
+    assert output.splitlines().count(said) == 1 and errors == ""
+
+
 def test_an_unfinished_line_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 10}\n{"step": 2')

@@ -12,10 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.batches import Batches
-from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import Interval, last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
-from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted
+from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted, OutOfMemoryError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
@@ -88,7 +88,7 @@ def test_an_exception_in_init_closes_the_writer_too(settings: Settings) -> None:
     with pytest.raises(AttributeError):
         Trainer(
             step=None, schedule=None, train_batches=None, val_batches=None, early_stopping=None, logbook=logbook,
-            run=run, stop=StopRequest(), epochs=1, monitor="val_loss", context={},
+            run=run, stop=StopRequest(), epochs=1, monitor="val_loss", interval=Interval("epoch"), context={},
         )  # fmt: skip
     gc.collect()
     assert logbook.writer.file_writer is None
@@ -204,6 +204,41 @@ def test_a_signal_while_the_best_weights_are_scored_leaves_the_last_ones_alone(s
         stop.signal_number = signal.SIGTERM
         with pytest.raises(Interrupted, match="stopped by SIGTERM"):
             Trained(trainer.run.folder, settings).score(experiment.data.splits["test"], trainer.leave_if_asked)
+        assert trainer.run.last.read_bytes() == before
+
+
+def test_a_checkpoint_within_an_epoch_changes_no_bit(settings: Settings) -> None:
+    with build(settings) as trainer:
+        trainer.fit()
+        whole = load_checkpoint(trainer.run.last)
+    with build(replace(settings, checkpoint_every="3")) as trainer:
+        dead = trainer.run
+
+        def die(*_: object) -> None:
+            if trainer.global_step == 3:
+                raise RuntimeError("killed")
+
+        trainer.step.optimizer.register_step_post_hook(die)
+        with pytest.raises(RuntimeError, match="killed"):
+            trainer.fit()
+    checkpoint = last_checkpoint(dead)
+    assert checkpoint and checkpoint["progress"] == {"epoch": 1, "batch": 1, "step": 3}
+    with Experiment(dead.settings, checkpoint=checkpoint).trainer(dead, StopRequest()) as trainer:
+        trainer.fit()
+    assert equal(load_checkpoint(dead.last)["model"], whole["model"])
+    assert load_checkpoint(dead.previous)["progress"]["step"] == 3
+
+
+def test_a_batch_that_memory_has_no_room_for_gets_a_smaller_one(settings: Settings) -> None:
+    with build(replace(settings, epochs=2)) as trainer:
+        trainer.epochs = 1
+        trainer.fit()
+        trainer.epochs = 2
+        before = trainer.run.last.read_bytes()
+        trainer.step.model.register_forward_pre_hook(lambda *_: torch.empty(10**14) and None)
+        sentence = r"out of memory \(no room for 4\d+ bytes\); after step 2, with batches of 64; try --batch-size 32"
+        with pytest.raises(OutOfMemoryError, match=sentence):
+            trainer.fit()
         assert trainer.run.last.read_bytes() == before
 
 

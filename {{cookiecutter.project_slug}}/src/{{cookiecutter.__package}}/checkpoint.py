@@ -1,26 +1,53 @@
 """Checkpoints: plain dicts of tensors and plain types, written whole or not at all, verified when read."""
 
 import io
+import math
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .errors import ConfigError, RefusedError
-from .run import Run, config_of, is_done
+from .errors import ConfigError, RefusedError, StorageError
+from .run import Run, config_of, is_done, is_follower
 from .settings_file import check_changes
 from .storage import write_atomically
 
 FORMAT = 3  # of the dict that is saved
 
 
-def save_checkpoint(state: dict[str, Any], *paths: Path) -> None:
-    """Write the state; a checkpoint that stood there before is replaced only by a whole one. Raises StorageError."""
+class Interval:
+    """Says when a checkpoint within an epoch is due: every "500" steps, every "10min", or, by "epoch", never."""
+
+    def __init__(self, text: str) -> None:
+        self.steps = int(text) if text.isdigit() else math.inf
+        self.seconds = 60 * float(text.removesuffix("min")) if text.endswith("min") else math.inf
+        self.restart()
+
+    def restart(self) -> None:
+        """Count the time from now on: a checkpoint has been written."""
+        self.since = time.monotonic()
+
+    def is_due(self, step: int) -> bool:
+        """Return whether a checkpoint should be written after so many steps of the run."""
+        return step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
+
+
+def save_checkpoint(state: dict[str, Any], path: Path, *, keep: Path | None = None) -> None:
+    """Write the state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
+
+    What stood at `keep` makes room if there is none. Raises StorageError; what stood at `path` is then still whole.
+    """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    for path in paths:
-        write_atomically(path, buffer.getbuffer(), verify=verify)
+    try:
+        write_atomically(path, buffer.getbuffer(), verify=verify, keep=keep)
+    except StorageError:
+        if not (keep and keep.exists() and path.exists()):
+            raise
+        keep.unlink()
+        write_atomically(path, buffer.getbuffer(), verify=verify, keep=keep)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -42,20 +69,34 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def last_checkpoint(run: Run) -> dict[str, Any] | None:
-    """Return the checkpoint that a run continues, or None if it has none yet.
+    """Return the checkpoint that a run continues, or None if it has none yet: the last one that is whole.
 
-    Raises RefusedError, with nothing in the run directory changed, if something of it is gone or does not match.
+    Its "source" says which file that is, and why. A damaged one is kept aside, as damaged.pt. Raises RefusedError, with
+    nothing in the run directory changed, if all are damaged, or something is gone or does not match.
     """
     another = "put a copy back, or start a new run"
-    if not run.last.exists():
+    there = [path for path in (run.last, run.previous) if path.exists()]
+    if not there:
         if is_done(run.folder):
             raise RefusedError("the last checkpoint is gone", str(run.last), another)
         return None
-    checkpoint = load_checkpoint(run.last)
+    damaged = run.last.with_name("damaged.pt")
+    source = there[0].name
+    try:
+        checkpoint = load_checkpoint(there[0])
+    except RefusedError as error:
+        if there[1:] != [run.previous]:
+            raise
+        checkpoint = load_checkpoint(run.previous)
+        source = f"{run.previous.name}, since {error}; it is kept as {damaged.name}"
     check_changes(checkpoint["settings"], run.settings, run.folder)
-    if checkpoint["early_stopping"]["best_epoch"] is not None and not run.best.exists():
-        raise RefusedError("the best checkpoint is gone", str(run.best), another)
-    return checkpoint
+    if checkpoint["early_stopping"]["best_epoch"] is not None:
+        if not run.best.exists():
+            raise RefusedError("the best checkpoint is gone", str(run.best), another)
+        load_checkpoint(run.best)
+    if len(there) == 2 and source != run.last.name and not is_follower():
+        run.last.replace(damaged)  # it must not take the place of a whole one when the next is saved
+    return {**checkpoint, "source": source}
 
 
 def load_best(run: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, flags_of, parse
 from .config import Settings
-from .errors import ConfigError, ExperimentError, StorageError, exit_code, printable
+from .errors import ConfigError, ExperimentError, StorageError, exit_code, out_of_memory, printable
 from .run import config_of, find_run, is_done, is_follower
 from .settings_file import check_changes, to_yaml
 from .signals import StopRequest
@@ -58,6 +58,8 @@ def sentence(error: Exception) -> str:
     if exit_code(error) == StorageError.exit_code and isinstance(error, OSError):
         fix = "make room, or choose a place where you may write (--runs-dir, --out)"
         return printable(f"{error.strerror}; {error.filename or 'in the run directory'}; {fix}")
+    if what := out_of_memory(error):
+        return f"{what}; in this process; close others, or give it smaller data, a smaller model, smaller batches"
     # A bug, or an exception in code that the user has edited: the last place in this package is where to look.
     frames = traceback.extract_tb(error.__traceback__)
     frame = next(frame for frame in reversed(frames) if Path(frame.filename).is_relative_to(Path(__file__).parent))

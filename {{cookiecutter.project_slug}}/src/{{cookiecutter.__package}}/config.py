@@ -34,6 +34,8 @@ class Settings:
     """How strongly AdamW pulls weights towards zero; more of it against overfitting."""
     patience: int = 20
     """Stop after this many epochs without improvement; 0 never stops early."""
+    checkpoint_every: str = "epoch"
+    """Save within long epochs, too: after so many steps (500), or so long (10min). `epoch`: only when one is done."""
     clip_norm: float = 0.0
     """Shorten gradients whose norm is larger than this, for training that jumps or diverges; 0 leaves them."""
     accumulate: int = 1
@@ -66,5 +68,8 @@ class Settings:
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or more, and finite")
+        rule = "epoch, a number of steps such as 500, or of minutes such as 10min"
+        every = re.fullmatch(r"epoch|0*[1-9]\d{0,8}|(\d{1,6}(\.\d{1,6})?)min", self.checkpoint_every)
+        require(bool(every), "checkpoint_every", self.checkpoint_every, rule)
         rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
         require(bool(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name)), "name", self.name, rule)

@@ -1,6 +1,7 @@
 """The few exceptions that end a command in one sentence, each with its exit code."""
 
 import errno
+import re
 
 # What the operating system says when a disk is full, a file too large, or a folder not ours to write.
 STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -45,6 +46,12 @@ class LostError(ExperimentError):
     exit_code = 4
 
 
+class OutOfMemoryError(ExperimentError):
+    """There is no room for the batches, or for the data."""
+
+    exit_code = 4
+
+
 class RefusedError(ExperimentError):
     """Going on would damage or falsify a run: it is locked, or what is resumed does not match."""
 
@@ -65,6 +72,18 @@ def require(holds: bool, name: str, value: object, rule: str) -> None:
         raise ConfigError(f"--{name.replace('_', '-')} is {value}", "in the settings", f"it must be {rule}")
 
 
+def out_of_memory(error: BaseException) -> str | None:
+    """Return in words that there was no memory, if that is what the error means.
+
+    NumPy and Python raise MemoryError; torch a RuntimeError, whose message names the amount.
+    """
+    amount = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", str(error))
+    if not (isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and amount)):
+        return None
+    reason = f"no room for {amount[1]}" if amount else str(error)
+    return f"out of memory ({reason})" if reason else "out of memory"
+
+
 def printable(text: str) -> str:
     """Escape control characters, which names from files and from users may hold: they must not reach the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
@@ -74,4 +93,6 @@ def exit_code(error: BaseException) -> int:
     """Return the exit code that the error ends a command with; 1 is for bugs."""
     if isinstance(error, OSError) and error.errno in STORAGE:
         return StorageError.exit_code
+    if out_of_memory(error):
+        return OutOfMemoryError.exit_code
     return error.exit_code if isinstance(error, ExperimentError) else 1

@@ -9,6 +9,7 @@ import torch
 from .arrays import input_shape
 from .augment import Augmentation
 from .batches import Batches
+from .checkpoint import Interval
 from .config import Settings
 from .datasets import Datasets
 from .device import channels_last, choose_device, choose_precision, is_exact, require_compiler, seed_everything
@@ -120,6 +121,7 @@ class Experiment:
             stop=stop,
             epochs=settings.epochs,
             monitor=settings.monitor,
+            interval=Interval(settings.checkpoint_every),
             context=self.context(),
         )
         if checkpoint:

@@ -75,7 +75,7 @@ class Trained:
         )
 
     def score(
-        self, dataset: Dataset[tuple[Tensor, Tensor]], after_batch: Callable[[], None] = lambda: None
+        self, dataset: Dataset[tuple[Tensor, Tensor]], after_batch: Callable[[], object] = lambda: None
     ) -> dict[str, float]:
         """Return best_epoch, samples, loss and metrics."""
         batches = self.batches(dataset)
@@ -119,7 +119,7 @@ def score(
     task: Task,
     metrics: Metrics,
     batches: Batches,
-    after_batch: Callable[[], None],
+    after_batch: Callable[[], object],
 ) -> dict[str, float]:
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
     total = torch.zeros((), device=batches.device)

@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 class Logbook:
     """Writes to a run directory; starts after `step`, and drops what an earlier start wrote beyond it.
 
-    metrics.jsonl is the authority: one line per epoch. TensorBoard gets the same numbers, each at the global step.
+    metrics.jsonl is the authority: one line per epoch. TensorBoard gets the same numbers, each at the global step; if
+    its file cannot be written, that is said once, and training goes on.
     """
 
     def __init__(self, folder: Path, *, step: int = 0) -> None:
@@ -31,6 +34,8 @@ class Logbook:
         cut_back(folder / "metrics.jsonl", step)
         self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
         self.log = (folder / "train.log").open("a", encoding="utf-8")
+        self.has_curves = True
+        threading.excepthook = without_writer
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
     def write(self, text: str, *, colour: str = "") -> None:
@@ -50,17 +55,29 @@ class Logbook:
         """Write down an epoch: the line for people, `numbers` (among them `step`) for programs."""
         self.write(line, colour=Fore.GREEN if improved else "")
         self.metrics.write(json.dumps(numbers) + "\n")
-        for name, number in numbers.items():
-            if name not in ("epoch", "step", "seconds"):
-                self.writer.add_scalar(tag(name), number, global_step=int(numbers["step"]))
+        with self.curves():
+            for name, number in numbers.items():
+                if name not in ("epoch", "step", "seconds"):
+                    self.writer.add_scalar(tag(name), number, global_step=int(numbers["step"]))
         self.flush()
+
+    @contextmanager
+    def curves(self) -> Iterator[None]:
+        """Write for TensorBoard; from the first failure on, go without it."""
+        try:
+            yield
+        except OSError as error:
+            if self.has_curves:
+                self.write(f"TensorBoard's file cannot be written ({error.strerror}): metrics.jsonl has the numbers")
+            self.has_curves = False
 
     def hyperparameters(self, settings: Iterable[tuple[str, Any]], metrics: Iterable[str]) -> None:
         """Fill TensorBoard's tab of hyperparameters, with metrics of the validation; once, at the start of a run."""
         plain = {name: value if isinstance(value, bool | int | float) else str(value) for name, value in settings}
         # Not add_hparams: it would make another run folder.
-        for summary in hparams(plain, {tag(f"val_{name}"): 0.0 for name in metrics}):
-            self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+        with self.curves():
+            for summary in hparams(plain, {tag(f"val_{name}"): 0.0 for name in metrics}):
+                self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
 
     def figures(self, figures: "Mapping[str, Figure]", *, step: int) -> None:
         """Show figures in TensorBoard."""
@@ -71,7 +88,8 @@ class Logbook:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # names may have letters that no font of this machine has
                 canvas.draw()
-            self.writer.add_image(name, np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
+            with self.curves():
+                self.writer.add_image(name, np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
 
     def progress(self, *, total: int, done: int) -> "tqdm[Any]":
         """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""
@@ -81,13 +99,21 @@ class Logbook:
     def flush(self) -> None:
         """Hand everything to the operating system; the trainer does so before it saves a checkpoint."""
         self.metrics.flush()
-        self.writer.flush()
+        with self.curves():
+            self.writer.flush()
 
     def close(self) -> None:
         """Write what is left and close all files; again is fine."""
-        self.writer.close()
+        with self.curves():
+            self.writer.close()
         self.metrics.close()
         self.log.close()
+
+
+def without_writer(failed: threading.ExceptHookArgs) -> None:
+    """Leave out the traceback of TensorBoard's thread: what it failed with is raised again where it is used."""
+    if type(failed.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(failed)
 
 
 def tag(name: str) -> str:

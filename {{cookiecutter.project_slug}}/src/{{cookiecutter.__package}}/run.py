@@ -52,6 +52,11 @@ class Run:
         return self.folder / "checkpoints" / "last.pt"
 
     @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest, should that one get damaged."""
+        return self.folder / "checkpoints" / "previous.pt"
+
+    @property
     def best(self) -> Path:
         """The checkpoint that scored best on the validation split."""
         return self.folder / "checkpoints" / "best.pt"

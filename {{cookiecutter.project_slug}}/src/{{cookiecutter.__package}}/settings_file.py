@@ -11,7 +11,7 @@ from .config import Settings
 from .errors import ConfigError, RefusedError
 
 # What may change when a run is resumed; the data is known by its digest, wherever it lies.
-MAY_CHANGE = {"runs-dir", "epochs", "patience", "device", "data.path"}
+MAY_CHANGE = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "data.path"}
 
 
 def to_yaml(settings: Settings) -> str:

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
+SAVE = 1  # not a signal, and smaller than those below: asks for a checkpoint
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 

@@ -9,10 +9,12 @@ from typing import BinaryIO
 from .errors import ConfigError, StorageError
 
 
-def write_atomically(path: Path, data: bytes | memoryview, verify: Callable[[Path], None] | None = None) -> None:
+def write_atomically(
+    path: Path, data: bytes | memoryview, *, verify: Callable[[Path], None] | None = None, keep: Path | None = None
+) -> None:
     """Replace `path` by `data`: written beside it, flushed to the disk, verified, then renamed.
 
-    Raises StorageError if that fails; `path` then holds all of the old data, or all of the new.
+    What stood there goes to `keep`. Raises StorageError if that fails; the old data is then still whole.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -22,6 +24,8 @@ def write_atomically(path: Path, data: bytes | memoryview, verify: Callable[[Pat
             os.fsync(file.fileno())
         if verify:
             verify(temporary)
+        if keep and path.exists():
+            path.replace(keep)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

@@ -4,20 +4,19 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from .batches import Batches
-from .checkpoint import save_checkpoint
+from .checkpoint import Interval, save_checkpoint
 from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
-from .errors import DivergedError, Interrupted
+from .errors import DivergedError, Interrupted, OutOfMemoryError, out_of_memory
 from .inference import score
 from .logbook import Logbook
 from .run import Run
-from .signals import StopRequest
+from .signals import SAVE, StopRequest
 from .step import Step
 
 
@@ -41,6 +40,7 @@ class Trainer:
         stop: StopRequest,
         epochs: int,
         monitor: str,
+        interval: Interval,
         context: dict[str, Any],
     ) -> None:
         self.logbook = logbook  # first: whatever fails below, __del__ finds it
@@ -54,6 +54,7 @@ class Trainer:
         self.workers = step.workers
         self.epochs = epochs
         self.monitor = monitor
+        self.interval = interval
         self.context = context  # goes into every checkpoint: what a prediction needs besides the model
         self.epoch = 0  # epochs that are done
         self.batch = 0  # batches that are done in the running epoch
@@ -61,18 +62,21 @@ class Trainer:
         self.losses = torch.zeros(len(train_batches), device=step.device)  # of the running epoch
 
     def fit(self) -> tuple[str, str]:
-        """Train, and return the state that the run ends in and the reason. Raises DivergedError, Interrupted."""
+        """Train, and return the state that the run ends in and the reason.
+
+        Raises DivergedError, OutOfMemoryError and, with everything saved, Interrupted.
+        """
         steps = self.epochs * len(self.train_batches)
         with self.logbook.progress(total=steps, done=self.global_step) as self.bar:
             try:
                 while self.epoch < self.epochs and not self.early_stopping.should_stop:
                     self.run_epoch()
             except Interrupted:
-                self.finite_losses()
-                if not all(parameter.isfinite().all() for parameter in self.step.model.parameters()):
-                    raise self.diverged("the weights are not finite", f"after step {self.global_step}") from None
-                self.logbook.flush()
-                self.save(self.run.last)
+                self.save_within_epoch()
+                raise
+            except (RuntimeError, MemoryError) as error:
+                if what := out_of_memory(error):
+                    raise self.too_large(what) from error
                 raise
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
@@ -100,7 +104,7 @@ class Trainer:
         self.batch = 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)
-        self.save(*([self.run.best] if improved else []), self.run.last)
+        self.save(best=improved)
 
     def train_epoch(self) -> float:
         """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
@@ -112,7 +116,8 @@ class Trainer:
             self.batch += 1
             self.global_step += 1
             self.bar.update()
-            self.leave_if_asked()
+            if self.leave_if_asked(due=self.interval.is_due(self.global_step)):
+                self.save_within_epoch()
         losses = self.finite_losses()
         weights = torch.tensor(sizes)
         return float((losses * weights).sum() / weights.sum())
@@ -149,19 +154,37 @@ class Trainer:
         """Return the error that says so; the checkpoint of the epoch before is still there."""
         return DivergedError(what, f"{where} of epoch {self.epoch + 1}", "try a smaller --lr")
 
-    def leave_if_asked(self) -> None:
-        """Raise Interrupted if a signal has come."""
-        number = self.workers.first_signal(self.stop.signal_number)
-        if number is not None:
+    def too_large(self, what: str) -> OutOfMemoryError:
+        """Return the error that says what to try."""
+        size, parts = self.train_batches.batch_size, 2 * self.step.accumulate
+        fix = f"try --batch-size {size // 2}, or --accumulate {parts}" if size > 1 else "try a smaller model"
+        return OutOfMemoryError(what, f"after step {self.global_step}, with batches of {size}", fix)
+
+    def leave_if_asked(self, *, due: bool = False) -> bool:
+        """Raise Interrupted if a signal has come; return whether, in any process, a checkpoint is due."""
+        number = self.workers.first_request(self.stop.signal_number or (SAVE if due else None))
+        if number not in (None, SAVE):
             what = f"stopped by {signal.Signals(number).name}, with everything saved"
             fix = f"continue with --resume {self.run.folder}"
             raise Interrupted(number, what, f"after step {self.global_step}", fix)
+        return number == SAVE
 
-    def save(self, *paths: Path) -> None:
+    def save_within_epoch(self) -> None:
+        """Write the last checkpoint, unless something in it is not finite. Raises DivergedError then."""
+        self.finite_losses()
+        if not all(parameter.isfinite().all() for parameter in self.step.model.parameters()):
+            raise self.diverged("the weights are not finite", f"after step {self.global_step}")
+        self.logbook.flush()
+        self.save()
+
+    def save(self, *, best: bool = False) -> None:
         """Write checkpoints of this step boundary; one process does so for all."""
         state = self.state_dict()
         if self.workers.leads:
-            save_checkpoint(state, *paths)
+            if best:
+                save_checkpoint(state, self.run.best)
+            save_checkpoint(state, self.run.last, keep=self.run.previous)
+        self.interval.restart()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state at this step boundary."""

@@ -80,8 +80,8 @@ class Workers:
             meet(lambda: distributed.all_gather_object(things, thing))
         return things
 
-    def first_signal(self, number: int | None) -> int | None:
-        """Return a signal that any process has got, to all at the same step: the answer to what was asked last."""
+    def first_request(self, number: int | None) -> int | None:
+        """Return what any process asks for, a signal first, to all at the same step: it answers the last question."""
         if self.size == 1:
             return number
         answer = None

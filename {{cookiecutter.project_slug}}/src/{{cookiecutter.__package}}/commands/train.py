@@ -59,7 +59,7 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = T
             trainer.logbook.write(line)
         trainer.logbook.write(f"run     {run.folder}")
         if experiment.checkpoint:
-            trainer.logbook.write(f"resumed after step {trainer.global_step}")
+            trainer.logbook.write(f"resumed after step {trainer.global_step}, from {experiment.checkpoint['source']}")
         run.outcome = trainer.fit()
         experiment.workers.part()
         if is_follower():
