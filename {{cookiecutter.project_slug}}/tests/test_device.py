@@ -10,6 +10,7 @@ import torch
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
 from {{ cookiecutter.__package }}.device import (
+    channels_last,
     choose_device,
     choose_precision,
     random_states,
@@ -72,3 +73,13 @@ def test_precision_on_the_cpu_is_full_unless_asked_for() -> None:
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) == torch.float32
     assert choose_precision("bf16", cpu) == torch.bfloat16
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_and_volumes_have_their_channels_last(channels: int) -> None:
+    for convolution, sides, layout in (
+        (torch.nn.Conv2d, (8, 8), torch.channels_last),
+        (torch.nn.Conv3d, (8, 8, 8), torch.channels_last_3d),
+    ):
+        output = channels_last(convolution(channels, 4, kernel_size=3))(torch.zeros(2, channels, *sides))
+        assert output.is_contiguous(memory_format=layout)

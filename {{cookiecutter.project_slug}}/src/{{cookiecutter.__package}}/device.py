@@ -96,8 +96,8 @@ def channels_last(model: nn.Module) -> nn.Module:
     """Put the weights of convolutions over images and volumes into the layout that is fastest, on CPU and GPU alike."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for weight in model.parameters():
-        if weight.ndim in formats:
-            weight.data = weight.data.contiguous(memory_format=formats[weight.ndim])
+        if weight.ndim in formats:  # not `contiguous`: it would leave the weights of a single channel as they are
+            weight.data = weight.data.to(memory_format=formats[weight.ndim])
     return model
 
 
