@@ -78,6 +78,8 @@ class Answers(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        for name in (__name__, "hooks"):  # `cruft update` renders two versions in one process: each brings its own
+            sys.modules.pop(name, None)
         environment.filters["check_answers"] = check_answers
         environment.filters["toml"] = toml
         environment.filters["year"] = lambda _: str(datetime.date.today().year)

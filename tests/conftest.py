@@ -31,6 +31,13 @@ handful = pytest.mark.parametrize(
 )
 
 
+def repository_files() -> list[str]:
+    """Return the names of the files that the repository has as it is now, but for links."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
+
+
 def write_user_config(folder: Path) -> Path:
     """Write a cookiecutter configuration that keeps replays and clones in the folder."""
     config = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "cookiecutters")}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, write_user_config
+from .conftest import ROOT, repository_files, write_user_config
 from .test_render import DEFAULT_FILES, files
 
 
@@ -77,12 +77,10 @@ def test_replay_gives_the_same_again(cookiecutter) -> None:
 
 
 def test_a_zip_of_the_repository(cookiecutter, tmp_path: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     with zipfile.ZipFile(tmp_path / "dan-template.zip", "w") as archive:
         archive.writestr("dan-template-main/", "")  # as the archives of code hosts begin
-        for name in listed.stdout.splitlines():
-            if (ROOT / name).is_file() and not (ROOT / name).is_symlink():
-                archive.write(ROOT / name, f"dan-template-main/{name}")
+        for name in repository_files():
+            archive.write(ROOT / name, f"dan-template-main/{name}")
     work, _ = cookiecutter("--no-input", template=tmp_path / "dan-template.zip")
     assert files(work / "my-experiment") == DEFAULT_FILES
 
