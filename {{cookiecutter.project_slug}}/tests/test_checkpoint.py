@@ -1,12 +1,15 @@
 """A checkpoint is whole or not there, and a damaged one is never loaded."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import Interval, load_checkpoint, save_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import Interval, load_checkpoint, save_checkpoint, verify
 from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
+from {{ cookiecutter.__package }}.storage import write_atomically
 
 STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"epoch": 3}, "names": ["a", 1]}
 
@@ -86,6 +89,39 @@ def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert load_checkpoint(last)["epoch"] == 3
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_what_was_not_verified_takes_no_place(tmp_path: Path) -> None:
+    last = tmp_path / "last.pt"
+    save_checkpoint(STATE, last)
+    with pytest.raises(StorageError, match="cannot write 4 bytes"):
+        write_atomically(last, b"junk", verify=verify)  # as a disk would hold it that lost the rest
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+    assert load_checkpoint(last)["progress"] == {"epoch": 3}
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No power cut can be made here: the calls that outlive one are looked at, and do their work all the same."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def watch_fsync(descriptor: int) -> None:
+        calls.append("fsync of the folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "fsync of the file")
+        fsync(descriptor)
+
+    def watch_replace(path: Path, target: Path) -> Path:
+        calls.append(f"{path.name} to {target.name}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", watch_fsync)
+    monkeypatch.setattr(Path, "replace", watch_replace)
+    last, previous = tmp_path / "last.pt", tmp_path / "previous.pt"
+    save_checkpoint(STATE, last, keep=previous)
+    folder = ["fsync of the folder"] if os.name == "posix" else []
+    assert calls == ["fsync of the file", "last.pt.tmp to last.pt", *folder]
+    calls.clear()
+    save_checkpoint(STATE, last, keep=previous)
+    assert calls == ["fsync of the file", "last.pt to previous.pt", "last.pt.tmp to last.pt", *folder]
 
 
 @pytest.mark.parametrize(

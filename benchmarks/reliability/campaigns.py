@@ -1,0 +1,266 @@
+"""What is done to a rendered project, so many times, from a seed; each returns what happened, in plain numbers.
+
+`wrong` lists the trials that broke a promise, and is empty if all were kept.
+"""
+
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from benchmarks.reliability.harness import HERE, Command, Server, duplicates, final, run_folder, same
+
+FLAGS = ("--epochs=4", "--patience=0")
+MODES = (
+    (),
+    ("--checkpoint-every=7",),
+    ("--checkpoint-every=0.001min",),
+    ("--accumulate=2", "--clip-norm=1"),
+    ("--data.path=arrays", "--data.resident=no"),
+)
+POINTS = (  # where runs are killed, besides within a save
+    "Experiment.__init__", "Run.begin", "write_capsule", "Experiment.trainer", "Trainer.train_epoch",
+    "Trainer.validate", "Logbook.epoch", "Trained.score", "Trained.figures", "Logbook.figures", "Logbook.close",
+    "Run.__exit__",
+)  # fmt: skip
+DEATHS = 4  # planned for each run
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Campaign:
+    """Runs trials side by side on a project, with reference runs that nobody disturbs."""
+
+    def __init__(self, project: Path, *, seed: int, flags: tuple[str, ...] = FLAGS, workers: int = 2) -> None:
+        self.project, self.seed, self.flags = project, seed, flags
+        self.servers = [Server(project) for _ in range(workers)]
+        self.free: SimpleQueue[Server] = SimpleQueue()
+        for server in self.servers:
+            self.free.put(server)
+
+    def __enter__(self) -> "Campaign":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for server in self.servers:
+            server.__exit__()
+
+    def trials(self, trial: Callable[[Server, random.Random, int], Any], numbers: range) -> list[Any]:
+        """Return what each trial returned; each has random numbers of its own, which only the seed decides."""
+
+        def once(number: int) -> Any:
+            server = self.free.get()
+            try:
+                return trial(server, random.Random(f"{self.seed} {number}"), number)
+            finally:
+                self.free.put(server)
+
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            return list(pool.map(once, numbers))
+
+    def whole(self, name: str, *mode: str, **options: Any) -> tuple[dict[str, Any], float]:
+        """Return the end of a run that nobody disturbs, and how long it took (s)."""
+        started = time.perf_counter()
+        self.servers[0].run("train", f"--name={name}", *self.flags, *mode, **options)
+        return final(run_folder(self.project, name)), time.perf_counter() - started
+
+    def ends_whole(self, server: Server, name: str, command: tuple[str, ...], whole: dict[str, Any]) -> str:
+        """Continue a run to its end; return what is wrong with it, or nothing. It is removed if nothing is."""
+        process = server.start(*command)
+        if code := process.wait():
+            return f"{name} ended with {code}: {process.output()}"
+        folder = run_folder(self.project, name)
+        if not same(final(folder), whole):
+            return f"{name} has other bits: {process.output()}"
+        if wrong := duplicates(folder):
+            return f"{name}: TensorBoard differs at {wrong} points"
+        shutil.rmtree(folder.parent)
+        return ""
+
+
+def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = MODES) -> dict[str, Any]:
+    """Kill runs at least so many times, in five ways; continue each, and compare its end."""
+    wholes = [campaign.whole(f"whole-{number}", *mode) for number, mode in enumerate(modes)]
+    lines = {
+        point: int(campaign.servers[0].run("train", "--name=count", *campaign.flags, within=point).split()[-1])
+        for point in ("Trainer.save", *POINTS)
+    }
+    assert all(lines.values()), lines
+    largest = max(path.stat().st_size for path in campaign.project.glob("runs/whole-0/*/checkpoints/*.pt"))
+
+    def die(server: Server, command: tuple[str, ...], chance: random.Random, seconds: float) -> str:
+        """Return how it died, or nothing if it came to its end before."""
+        way = chance.choice(["at any time", "inside a save", "inside a save", "in a write", "at a named point"])
+        options: dict[str, Any] = {}
+        if way == "in a write":
+            options = {"file_size": chance.randrange(1, largest)}
+        elif way != "at any time":
+            point = "Trainer.save" if way == "inside a save" else chance.choice(POINTS)
+            options = {"within": point, "line": chance.randint(1, lines[point])}
+        process = server.start(*command, **options)
+        if way == "at any time":
+            time.sleep(chance.uniform(0, seconds))
+            process.send(signal.SIGKILL)
+        return way if process.wait() in (-signal.SIGKILL, -signal.SIGXFSZ) else ""
+
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[list[str], str]:
+        mode = number % len(modes)
+        whole, seconds = wholes[mode]
+        name = f"killed-{number}"
+        command = ("train", "--resume=auto", f"--name={name}", *campaign.flags, *modes[mode])
+        ways = [die(server, command, chance, seconds) for _ in range(DEATHS)]
+        return ways, campaign.ends_whole(server, name, command, whole)
+
+    ways: Counter[str] = Counter()
+    runs, wrong = 0, []
+    while sum(ways.values()) < count:
+        more = math.ceil((count - sum(ways.values())) / DEATHS)
+        results = campaign.trials(trial, range(runs, runs + more))
+        runs += more
+        ways.update(way for died, _ in results for way in died if way)
+        wrong += [sentence for _, sentence in results if sentence]
+    return {"count": sum(ways.values()), "ways": dict(ways), "runs": runs, "wrong": wrong}
+
+
+def signals(campaign: Campaign, count: int) -> dict[str, Any]:
+    """Ask runs to stop at any time; each must leave with its code, and end as if nobody had asked."""
+    whole, seconds = campaign.whole("whole-signals")
+
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[str, str]:
+        name, asked = f"asked-{number}", chance.choice(SIGNALS)
+        command = ("train", "--resume=auto", f"--name={name}", *campaign.flags)
+        process = server.start(*command)
+        time.sleep(chance.uniform(0, seconds))
+        process.send(asked)
+        code = process.wait()
+        if code not in (0, 128 + asked, -asked):  # it had ended, or did not listen yet
+            return "", f"{asked.name} ended {name} with {code}: {process.output()}"
+        way = {0: "too late", -asked: "before it listened"}.get(code, asked.name)
+        return way, campaign.ends_whole(server, name, command, whole)
+
+    results = campaign.trials(trial, range(count))
+    ways = Counter(way for way, _ in results)
+    return {"count": count, "ways": dict(ways), "wrong": [sentence for _, sentence in results if sentence]}
+
+
+def starts(campaign: Campaign, count: int, at_once: int = 20) -> dict[str, Any]:
+    """Start runs of one name at the same time; each must train, in a directory of its own."""
+    parent = campaign.project / "runs" / "crowd"
+    wrong = []
+    for first in range(0, count, at_once):
+        server = campaign.servers[first // at_once % len(campaign.servers)]
+        crowd = [
+            server.start("train", "--name=crowd", "--epochs=1", "--patience=0")
+            for _ in range(min(at_once, count - first))
+        ]
+        wrong += [process.output() for process in crowd if process.wait() != 0]
+    found = sum((folder / "evaluation.json").exists() for folder in parent.iterdir())
+    if found != count:
+        wrong.append(f"{found} directories")
+    shutil.rmtree(parent)
+    return {"count": count, "at once": at_once, "wrong": wrong}
+
+
+def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
+    """Resume a run twice at about the same time: one trains, the other one is refused or finds it finished."""
+    campaign.whole("base", "--epochs=2")
+    base = run_folder(campaign.project, "base")
+    shutil.copytree(base.parent, base.parent.with_name("longer"))
+    started = time.perf_counter()
+    campaign.servers[0].run("train", f"--resume={run_folder(campaign.project, 'longer')}", "--epochs=4")
+    seconds = time.perf_counter() - started
+    whole = final(run_folder(campaign.project, "longer"))
+
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[str, str]:
+        name = f"double-{number}"
+        folder = shutil.copytree(base, campaign.project / "runs" / name / base.name)
+        command = ("train", f"--resume={folder}", "--epochs=4")
+        first = server.start(*command)
+        time.sleep(chance.choice([0, chance.uniform(0, 1.2 * seconds)]))
+        second = server.start(*command)
+        codes = sorted([first.wait(), second.wait()])
+        said = first.output() + second.output()
+        if codes == [0, 5]:
+            way = "refused"
+            right = "the run is being trained by process" in said
+        else:
+            way, right = "finished before", codes == [0, 0] and "already finished" in said
+        if not right:
+            return way, f"{name}: {codes} {said}"
+        return way, campaign.ends_whole(server, name, command, whole)
+
+    results = campaign.trials(trial, range(count))
+    ways = Counter(way for way, _ in results)
+    return {"count": count, "ways": dict(ways), "wrong": [sentence for _, sentence in results if sentence]}
+
+
+def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
+    """Kill one of two processes that train together: the other one leaves by itself, and both can continue."""
+
+    def both(server: Server, *arguments: str) -> tuple[Command, Command]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        common = {"TORCHELASTIC_RUN_ID": port, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        first, second = (
+            server.start("train", *arguments, variables={**common, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
+        )
+        return first, second
+
+    def finish(server: Server, *arguments: str) -> str:
+        processes = both(server, *arguments)
+        codes = [process.wait() for process in processes]
+        assert codes == [0, 0], [process.output() for process in processes]
+        return processes[0].output()
+
+    started = time.perf_counter()
+    finish(campaign.servers[0], "--name=whole-two", *campaign.flags)
+    seconds = time.perf_counter() - started
+    whole = final(run_folder(campaign.project, "whole-two"))
+
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[float, str]:
+        name = f"two-{number}"
+        command = ("--resume=auto", f"--name={name}", *campaign.flags)
+        processes = both(server, *command)
+        while "\nrun " not in processes[0].output():  # until they have met, torchrun would end the other one
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, seconds))
+        victim = chance.randrange(2)
+        processes[victim].send(signal.SIGKILL)
+        died = time.perf_counter()
+        codes = [process.wait() for process in processes]
+        took = time.perf_counter() - died
+        trained = "\nfinished: " in processes[0].output()  # then nobody needs the other one
+        if took > 60 or (codes[1 - victim] == 0 and not trained):
+            return took, f"{name}: {codes} after {took:.0f} s: {[process.output() for process in processes]}"
+        finish(server, *command)
+        folder = run_folder(campaign.project, name)
+        if not same(final(folder), whole) or duplicates(folder):
+            return took, f"{name} has other bits, or TensorBoard differs"
+        shutil.rmtree(folder.parent)
+        return took, ""
+
+    results = campaign.trials(trial, range(count))
+    slowest = max(took for took, _ in results)
+    return {"count": count, "slowest": round(slowest, 1), "wrong": [sentence for _, sentence in results if sentence]}
+
+
+def damage(campaign: Campaign, corruptions: int, failures: int) -> dict[str, dict[str, Any]]:
+    """Corrupt a real checkpoint, and fail at offsets of its save."""
+    campaign.whole("damaged")
+    checkpoint = run_folder(campaign.project, "damaged") / "checkpoints" / "last.pt"
+    script = [sys.executable, str(HERE / "damage.py"), str(checkpoint), str(corruptions), str(failures)]
+    environment = {**os.environ, "PYTHONPATH": str(campaign.project / "src"), "OMP_NUM_THREADS": "1"}
+    output = subprocess.run([*script, str(campaign.seed)], env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(output.stdout)

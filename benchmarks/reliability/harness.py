@@ -1,0 +1,117 @@
+"""Starts and kills commands of a rendered project, and compares what they leave to the last bit."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+HERE = Path(__file__).parent
+
+
+class Server:
+    """A process that has a rendered project loaded and forks for each command; one at a time talks to it."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "server.py")],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.logs = 0
+
+    def ask(self, order: object) -> int:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def start(self, *arguments: str, **options: Any) -> "Command":
+        """Start a command; see `start` of the server for the options."""
+        self.logs += 1
+        log = self.project / f"{self.process.pid}-{self.logs}.log"
+        return Command(self, self.ask({"arguments": arguments, "log": str(log), **options}), log)
+
+    def run(self, *arguments: str, **options: Any) -> str:
+        """Run a command to its end and return what it printed; it must succeed."""
+        command = self.start(*arguments, **options)
+        code, output = command.wait(), command.output()
+        assert code == 0, output
+        return output
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Command:
+    """A command that a server has started."""
+
+    def __init__(self, server: Server, pid: int, log: Path) -> None:
+        self.server, self.pid, self.log = server, pid, log
+
+    def send(self, signal_number: int) -> None:
+        """Send a signal; it may have ended before, and is then a zombie, which does not mind."""
+        os.kill(self.pid, signal_number)
+
+    def wait(self) -> int:
+        """Return the exit code, or minus the number of the signal that killed it."""
+        return self.server.ask(self.pid)
+
+    def output(self) -> str:
+        """Return what it has printed so far."""
+        return self.log.read_text()
+
+
+def run_folder(project: Path, name: str) -> Path:
+    """Return the one run of a name that has begun; what was killed before that has left an empty folder at most."""
+    (config,) = (project / "runs" / name).glob("*/config.yaml")
+    return config.parent
+
+
+def final(folder: Path) -> dict[str, Any]:
+    """Return all of a finished run that must not depend on when it was killed."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    state = {
+        "metrics": [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines],
+        "evaluation": json.loads((folder / "evaluation.json").read_text()),
+    }
+    for checkpoint in ("last", "best"):
+        state[checkpoint] = torch.load(folder / "checkpoints" / f"{checkpoint}.pt", weights_only=True)
+        state[checkpoint].pop("settings")  # its name differs
+    return state
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare nested states to the last bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def duplicates(folder: Path) -> int:
+    """Count what TensorBoard's own loader finds twice, misses, or has beside the metrics, over all starts of a run."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines]
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    wrong = 0
+    for tag in ("loss/train", "loss/val", "learning_rate"):
+        found = [event.step for event in events.Scalars(tag)]
+        wrong += len(set(found) ^ set(steps)) + len(found) - len(set(found))
+    return wrong

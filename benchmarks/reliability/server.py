@@ -1,0 +1,91 @@
+"""Runs commands of a rendered project, each in a fork of this process, which has torch loaded.
+
+A start takes milliseconds, so that thousands can be killed. Reads orders from stdin, a JSON value per line: the
+arguments of `start`, answered by a process number, or such a number, answered by the exit code once it has ended (minus
+the signal's number if one has killed it).
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import my_experiment.commands.train
+import my_experiment.figures  # noqa: F401  # which train would import at its end
+from my_experiment import cli
+
+PACKAGE = str(Path(cli.__file__).parent)
+
+
+class Death:
+    """Kills this process before a line of the package: the n-th that is executed within a function, or below it.
+
+    0 kills at none; what was counted is then the last line of the log.
+    """
+
+    def __init__(self, within: str, line: int) -> None:
+        self.within, self.line, self.count = within, line, 0
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        return self.trace if frame.f_code.co_filename.startswith(PACKAGE) and self.is_within(frame) else None
+
+    def is_within(self, frame: FrameType | None) -> bool:
+        while frame:
+            if frame.f_code.co_qualname == self.within:
+                return True
+            frame = frame.f_back
+        return False
+
+    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            self.count += 1
+            if self.count == self.line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self.trace
+
+
+def start(
+    arguments: list[str],
+    log: str,
+    variables: dict[str, str] | None = None,
+    within: str = "",
+    line: int = 0,
+    file_size: int | None = None,
+) -> int:
+    """Run a command in a fork, its output in a log. A write beyond `file_size` kills it in the middle of the write."""
+    child = os.fork()
+    if child:
+        return child
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.environ.update(variables or {})
+    death = Death(within, line)
+    if within:
+        sys.settrace(death)
+    if file_size is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    code = 1
+    try:
+        code = cli.main(arguments)
+    finally:
+        sys.settrace(None)
+        print(death.count, flush=True)
+        os._exit(code)
+
+
+def main() -> None:
+    for text in sys.stdin:
+        order = json.loads(text)
+        answer = start(**order) if isinstance(order, dict) else os.waitstatus_to_exitcode(os.waitpid(order, 0)[1])
+        print(answer, flush=True)
+
+
+if __name__ == "__main__":
+    main()
