@@ -66,8 +66,7 @@ class Run:
             self._lock.acquire()
         except Timeout as error:
             holder = read_json(self.folder / "status.json")
-            who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
-            what = f"the run is being trained by {who}"
+            what = f"the run is being trained by process {holder.get('pid', '?')} on {holder.get('host', '?')}"
             raise RefusedError(what, str(self.folder), "wait for it, or start a new run") from error
         return self
 

@@ -12,9 +12,10 @@ from .batches import Batches
 from .checkpoint import Interval, save_checkpoint
 from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
-from .errors import DivergedError, Interrupted, OutOfMemoryError, out_of_memory
+from .errors import Interrupted, OutOfMemoryError, out_of_memory
 from .inference import score
 from .logbook import Logbook
+from .losses import Losses, diverged
 from .run import Run
 from .signals import SAVE, StopRequest
 from .step import Step
@@ -59,15 +60,14 @@ class Trainer:
         self.epoch = 0  # epochs that are done
         self.batch = 0  # batches that are done in the running epoch
         self.global_step = 0
-        self.losses = torch.zeros(len(train_batches), device=step.device)  # of the running epoch
+        self.losses = Losses(train_batches.sizes, step.device, step.workers)
 
     def fit(self) -> tuple[str, str]:
         """Train, and return the state that the run ends in and the reason.
 
         Raises DivergedError, OutOfMemoryError and, with everything saved, Interrupted.
         """
-        steps = self.epochs * len(self.train_batches)
-        with self.logbook.progress(total=steps, done=self.global_step) as self.bar:
+        with self.logbook.progress(total=self.epochs * len(self.train_batches), done=self.global_step) as self.bar:
             try:
                 while self.epoch < self.epochs and not self.early_stopping.should_stop:
                     self.run_epoch()
@@ -87,7 +87,7 @@ class Trainer:
         started, first_batch = time.perf_counter(), self.batch
         train_loss = self.train_epoch()
         seconds = time.perf_counter() - started
-        validation = self.validate(self.val_batches)
+        validation = self.validate()
         numbers = {
             "epoch": self.epoch + 1,
             "step": self.global_step,
@@ -99,9 +99,9 @@ class Trainer:
             **usage(self.step.device),
         }
         if not math.isfinite(numbers["val_loss"]):
-            raise self.diverged(f"the validation loss is {numbers['val_loss']}", f"after step {self.global_step}")
-        self.epoch += 1
-        self.batch = 0
+            what, where = f"the validation loss is {numbers['val_loss']}", f"after step {self.global_step}"
+            raise diverged(what, where, self.epoch + 1)
+        self.epoch, self.batch = self.epoch + 1, 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)
         self.save(best=improved)
@@ -110,23 +110,20 @@ class Trainer:
         """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
         self.step.model.train()
         self.step.set_learning_rate(self.schedule(self.epoch))
-        sizes = self.train_batches.sizes
         for x, y in self.train_batches.epoch(self.epoch, start=self.batch):
-            self.losses[self.batch] = self.step(x, y, sizes[self.batch])  # stays on the device: no step waits for it
+            self.losses.values[self.batch] = self.step(x, y, self.train_batches.sizes[self.batch])
             self.batch += 1
             self.global_step += 1
             self.bar.update()
             if self.leave_if_asked(due=self.interval.is_due(self.global_step)):
                 self.save_within_epoch()
-        losses = self.finite_losses()
-        weights = torch.tensor(sizes)
-        return float((losses * weights).sum() / weights.sum())
+        return self.losses.mean(self.batch, self.global_step, self.epoch + 1)
 
-    def validate(self, batches: Batches) -> dict[str, float]:
-        """Return loss and metrics over all batches of a split, each sample weighing the same."""
+    def validate(self) -> dict[str, float]:
+        """Return loss and metrics over the validation split, each sample weighing the same."""
         self.step.model.eval()
         metrics = self.step.task.metrics(self.step.device)
-        return score(self.step.forward, self.step.task, metrics, batches, self.leave_if_asked)
+        return score(self.step.forward, self.step.task, metrics, self.val_batches, self.leave_if_asked)
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
@@ -136,23 +133,6 @@ class Trainer:
             f"  val_loss {numbers['val_loss']:.4f}  {merit} {numbers[merit]:.4f}  {self.early_stopping}"
             f"  {numbers['samples_per_second']:,.0f} samples/s"
         )
-
-    def finite_losses(self) -> torch.Tensor:
-        """Return the losses of this epoch so far (batches,). Raises DivergedError at the first NaN or infinity."""
-        self.workers.add([self.losses])
-        losses = self.losses[: self.batch].cpu()
-        if not self.workers.leads:
-            self.losses.zero_()  # they are counted: the leader has all
-        wrong = (~losses.isfinite()).nonzero()
-        if len(wrong):
-            batch = int(wrong[0])
-            step = self.global_step - self.batch + batch + 1
-            raise self.diverged(f"the loss is {losses[batch].item()}", f"at step {step}, batch {batch + 1}")
-        return losses
-
-    def diverged(self, what: str, where: str) -> DivergedError:
-        """Return the error that says so; the checkpoint of the epoch before is still there."""
-        return DivergedError(what, f"{where} of epoch {self.epoch + 1}", "try a smaller --lr")
 
     def too_large(self, what: str) -> OutOfMemoryError:
         """Return the error that says what to try."""
@@ -171,9 +151,9 @@ class Trainer:
 
     def save_within_epoch(self) -> None:
         """Write the last checkpoint, unless something in it is not finite. Raises DivergedError then."""
-        self.finite_losses()
+        self.losses.finite(self.batch, self.global_step, self.epoch + 1)
         if not all(parameter.isfinite().all() for parameter in self.step.model.parameters()):
-            raise self.diverged("the weights are not finite", f"after step {self.global_step}")
+            raise diverged("the weights are not finite", f"after step {self.global_step}", self.epoch + 1)
         self.logbook.flush()
         self.save()
 
@@ -192,7 +172,7 @@ class Trainer:
             **self.step.state_dict(),
             "early_stopping": self.early_stopping.state_dict(),
             "progress": {"epoch": self.epoch, "batch": self.batch, "step": self.global_step},
-            "losses": self.losses,
+            "losses": self.losses.values,
             "random": self.workers.collect(random_states()),
             **self.context,
         }
@@ -202,7 +182,7 @@ class Trainer:
         self.step.load_state_dict(state)
         self.early_stopping.load_state_dict(state["early_stopping"])
         self.epoch, self.batch, self.global_step = (state["progress"][k] for k in ("epoch", "batch", "step"))
-        self.losses.copy_(state["losses"] if self.workers.leads else torch.zeros(()))
+        self.losses.values.copy_(state["losses"] if self.workers.leads else torch.zeros(()))
         restore_random_states(state["random"][self.workers.rank])
 
     def close(self) -> None:

@@ -1,0 +1,38 @@
+"""The losses of the running epoch, and what is said when one of them, or a weight, is no number any more."""
+
+import torch
+
+from .errors import DivergedError
+from .workers import Workers
+
+
+class Losses:
+    """The loss of each batch of the running epoch. They stay on the device: no step waits for them."""
+
+    def __init__(self, sizes: list[int], device: torch.device, workers: Workers) -> None:
+        self.sizes = torch.tensor(sizes)
+        self.values = torch.zeros(len(sizes), device=device)  # with several processes: of this one's shares
+        self.workers = workers
+
+    def finite(self, batches: int, step: int, epoch: int) -> torch.Tensor:
+        """Return the losses (batches,) up to this step of this epoch. Raises DivergedError at a NaN or an infinity."""
+        self.workers.add([self.values])
+        losses = self.values[:batches].cpu()
+        if not self.workers.leads:
+            self.values.zero_()  # they are counted: the leader has all
+        wrong = (~losses.isfinite()).nonzero()
+        if len(wrong):
+            batch = int(wrong[0])
+            where = f"at step {step - batches + batch + 1}, batch {batch + 1}"
+            raise diverged(f"the loss is {losses[batch].item()}", where, epoch)
+        return losses
+
+    def mean(self, batches: int, step: int, epoch: int) -> float:
+        """Return their mean, each sample weighing the same. Raises DivergedError if it would not be finite."""
+        losses, sizes = self.finite(batches, step, epoch), self.sizes[:batches]
+        return float((losses * sizes).sum() / sizes.sum())
+
+
+def diverged(what: str, where: str, epoch: int) -> DivergedError:
+    """Return the error that says so; the checkpoint of the epoch before is still there."""
+    return DivergedError(what, f"{where} of epoch {epoch}", "try a smaller --lr")
