@@ -1,4 +1,4 @@
-"""The tasks of the generator: `nox -s demo`, `tests`, `lint`, `matrix`, `quality`, `bench`, `scaling`, `cuda`.
+"""The tasks of the generator; `nox --list` names them all.
 
 python -m pip install nox && nox -s demo     # renders the defaults, installs them, trains on the digits
 python -m pip install nox && nox -s tests    # passes all tests but the long ones
@@ -54,9 +54,17 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """Run the long tests, which `tests` leaves out: all rendered suites, five seeds, many deaths."""
-    install(session)
-    run_tests(session, "matrix")
+    """Run the long tests, which `tests` leaves out: all rendered suites, five seeds; then count what is survived."""
+    install(session, "tests", "bench")
+    run_tests(session, "matrix and not scoreboard")
+    session.run("python", "-m", "benchmarks.reliability.scoreboard")
+
+
+@nox.session
+def scoreboard(session: nox.Session) -> None:
+    """Kill, corrupt and fail a rendered project, and write the table: an hour. Arguments go to the script."""
+    install(session, "tests", "bench")
+    session.run("python", "-m", "benchmarks.reliability.scoreboard", *session.posargs)
 
 
 @nox.session

@@ -5,7 +5,9 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 import yaml
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .conftest import ROOT
@@ -87,14 +89,36 @@ def test_the_command_answers_in_one_line_and_creates_nothing(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(project_name=TEXTS, description=TEXTS, author=TEXTS)
-@example(project_name="😀", description="{{ 7 * 7 }}", author='"""')
-@example(project_name="x", description='Ends with a backslash \\"', author="O'Neil \\")
+FEW = settings(max_examples=80, deadline=None)
+MANY = settings(FEW, max_examples=1000)
+OFTEN = pytest.mark.parametrize(
+    "often",
+    [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=[pytest.mark.matrix, pytest.mark.scoreboard])],
+)
+
+
+@OFTEN
 def test_typed_answers_are_inert(
-    tmp_path_factory: pytest.TempPathFactory, user_config: Path, project_name: str, description: str, author: str
+    user_config: Path, often: settings, record_property: Callable[[str, object], None]
 ) -> None:
-    output = tmp_path_factory.mktemp("typed")
+    count = 0
+
+    @often
+    @given(project_name=TEXTS, description=TEXTS, author=TEXTS)
+    @example(project_name="😀", description="{{ 7 * 7 }}", author='"""')
+    @example(project_name="x", description='Ends with a backslash \\"', author="O'Neil \\")
+    def check(project_name: str, description: str, author: str) -> None:
+        nonlocal count
+        count += 1
+        with tempfile.TemporaryDirectory() as output:
+            type_texts(Path(output), user_config, project_name, description, author)
+
+    check()
+    record_property("fuzzed answers", count)
+
+
+def type_texts(output: Path, user_config: Path, project_name: str, description: str, author: str) -> None:
+    """Render with these texts, and look at every file."""
     typed = {"project_name": project_name, "project_slug": "fine", "description": description, "author": author}
     try:
         project = answer(output, user_config, **typed)
@@ -117,12 +141,26 @@ def test_typed_answers_are_inert(
         assert author in (project / "LICENSE").read_text(encoding="utf-8")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(slug=st.one_of(st.from_regex(r"[a-z0-9_.\-/]{1,12}", fullmatch=True), TEXTS))
+@OFTEN
 def test_a_typed_slug_is_one_folder_or_nothing(
-    tmp_path_factory: pytest.TempPathFactory, user_config: Path, slug: str
+    user_config: Path, often: settings, record_property: Callable[[str, object], None]
 ) -> None:
-    output = tmp_path_factory.mktemp("slug") / "inside"
+    count = 0
+
+    @often
+    @given(slug=st.one_of(st.from_regex(r"[a-z0-9_.\-/]{1,12}", fullmatch=True), TEXTS))
+    def check(slug: str) -> None:
+        nonlocal count
+        count += 1
+        with tempfile.TemporaryDirectory() as outside:
+            type_slug(Path(outside) / "inside", user_config, slug)
+
+    check()
+    record_property("fuzzed answers", count)
+
+
+def type_slug(output: Path, user_config: Path, slug: str) -> None:
+    """Render with this slug, and look at what is there."""
     output.mkdir()
     try:
         answer(output, user_config, project_slug=slug)

@@ -8,42 +8,17 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
+
+from benchmarks.reliability.harness import final, run_folder, same
 
 from .conftest import Render, environment, handful, newest_run, run, start, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 FLAGS = ("--epochs=12", "--patience=0")
 CXX = os.environ.get("CXX", "g++")
-
-
-def final(project: Path, name: str) -> dict[str, Any]:
-    """Return all of a run that must not depend on when it was killed."""
-    folder = newest_run(project, name)
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    state = {
-        "metrics": [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines],
-        "evaluation": json.loads((folder / "evaluation.json").read_text()),
-    }
-    for checkpoint in ("last", "best"):
-        state[checkpoint] = torch.load(folder / "checkpoints" / f"{checkpoint}.pt", weights_only=True)
-        state[checkpoint].pop("settings")  # its name differs
-    return state
-
-
-def same(a: Any, b: Any) -> bool:
-    """Compare nested states to the last bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b)
 
 
 def kill(process: "subprocess.Popen[str]") -> bool:
@@ -67,7 +42,7 @@ def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> 
         assert kill(process)
     output, _ = run(project, *command)
     assert resumed >= 1 and "resumed after step" in output  # the first kill may have come before the first save
-    assert same(final(project, "killed"), final(project, "whole"))
+    assert same(final(run_folder(project, "killed")), final(run_folder(project, "whole")))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +65,7 @@ def test_killed_and_resumed_in_every_mode(render: Render, mode: tuple[str, ...])
     assert kill(process)
     output, _ = run(project, "train", "--resume=auto", "--name=killed", *FLAGS, *mode)
     assert "resumed after step" in output
-    assert same(final(project, "killed"), final(project, "whole"))
+    assert same(final(run_folder(project, "killed")), final(run_folder(project, "whole")))
 
 
 def test_compile_asks_for_a_compiler(digits: Path) -> None:
@@ -99,22 +74,6 @@ def test_compile_asks_for_a_compiler(digits: Path) -> None:
         errors
         == "error: --compile needs a C++ compiler, and there is no no-such-compiler; on this machine; install one\n"
     )
-
-
-@pytest.mark.matrix
-def test_killed_many_times(render: Render) -> None:
-    project = render()
-    run(project, "train", "--name=whole", *FLAGS)
-    whole, generator, deaths = final(project, "whole"), random.Random(8), 0
-    for trial in range(25):
-        command = ("train", "--resume=auto", f"--name=killed-{trial}", *FLAGS)
-        for _ in range(2):
-            process = start(project, *command)
-            time.sleep(generator.uniform(0.1, 5.0))
-            deaths += kill(process)
-        run(project, *command)
-        assert same(final(project, f"killed-{trial}"), whole), trial
-    print(f"{deaths} SIGKILLs, 25 bit-identical ends (seed 8)")
 
 
 def test_a_second_start_of_the_same_run_is_refused(digits: Path) -> None:
@@ -146,7 +105,7 @@ def test_a_run_without_a_checkpoint_restarts_in_its_directory(digits: Path) -> N
     (folder / "metrics.jsonl").write_text(lines[0])
     output, _ = run(digits, "train", "--epochs=2", "--resume=auto")
     assert "epoch 1/2" in output and newest_run(digits) == folder
-    assert same(final(digits, "my-experiment"), final(digits, "whole"))
+    assert same(final(run_folder(digits, "my-experiment")), final(run_folder(digits, "whole")))
 
 
 def test_a_script_that_is_requeued_needs_one_command(digits: Path) -> None:

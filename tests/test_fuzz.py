@@ -111,7 +111,8 @@ def changes(draw: st.DrawFn, content: bytes) -> bytes:
 KINDS = pytest.mark.parametrize("kind", ["stored.npz", "deflated.npz", "objects.npz", "pickle.npz", "folder"])
 
 
-def damage(call: Call, kind: str, often: settings) -> None:
+def damage(call: Call, kind: str, often: settings) -> int:
+    """Damage a file of this kind so often, and return how many times that was."""
     files = bases()[kind]
     assert call_on(call, files) == (2 if kind in ("objects.npz", "pickle.npz") else 0)
     codes = []
@@ -125,6 +126,7 @@ def damage(call: Call, kind: str, often: settings) -> None:
     check()
     assert codes.count(2) > len(codes) / 4
     assert not Path("canary").exists()
+    return len(codes)
 
 
 def call_on(call: Call, files: dict[str, bytes]) -> int:
@@ -143,9 +145,12 @@ def test_a_damaged_file_gets_one_sentence(call: Call, kind: str) -> None:
 
 
 @pytest.mark.matrix
+@pytest.mark.scoreboard
 @KINDS
-def test_ten_thousand_damaged_files_get_one_sentence(call: Call, kind: str) -> None:
-    damage(call, kind, MANY)
+def test_ten_thousand_damaged_files_get_one_sentence(
+    call: Call, kind: str, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("damaged files", damage(call, kind, MANY))
 
 
 FLAGS = [

@@ -16,8 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmarks.reliability.harness import final, run_folder, same
+
 from .conftest import HANDFUL, Render, environment, newest_run, run, wait_for
-from .test_deaths import final, same
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 TORCHRUN = f"{sys.executable} -m torch.distributed.run"
@@ -119,7 +120,7 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render) 
     assert "the run is trained by 2 processes, and now there are 1; on the command line; start as many" in errors
     output, _ = finish(torchrun(project, "--name=stopped", "--resume=auto", *FLAGS))
     assert f"resumed after step {steps.pop()}" in output
-    assert same(final(project, "stopped"), final(project, "whole"))
+    assert same(final(run_folder(project, "stopped")), final(run_folder(project, "whole")))
 
 
 @pytest.mark.parametrize("rank", [0, 1])

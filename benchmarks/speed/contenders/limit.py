@@ -21,7 +21,7 @@ def main() -> None:
     train, val = datasets(given.data)
     model = channels_last(network(train, given).to(given.device))
     gpu = given.device.startswith("cuda")
-    optimizer = build_optimizer(model, lr=1e-3, weight_decay=0.05, capturable=gpu)
+    optimizer = build_optimizer(model, lr=given.lr, weight_decay=0.05, capturable=gpu)
     train_batches = batches(train.tensors, given.batch_size, given.device)
     val_batches = batches(val.tensors, 4 * given.batch_size, given.device)
 

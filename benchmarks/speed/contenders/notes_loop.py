@@ -15,7 +15,7 @@ def main() -> None:
     train_loader = DataLoader(train, batch_size=given.batch_size, shuffle=True)
     val_loader = DataLoader(val, batch_size=given.batch_size)
     model = network(train, given).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=given.lr)
     loss_function = nn.CrossEntropyLoss()
     writer = SummaryWriter(str(given.out))
     most = 0.0

@@ -14,7 +14,7 @@ def main() -> None:
     accelerator = Accelerator(cpu=given.device == "cpu", log_with="tensorboard", project_dir=given.out)
     accelerator.init_trackers("bench")
     model = network(train, given)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=given.lr)
     model, optimizer, train_loader, val_loader = accelerator.prepare(
         model,
         optimizer,

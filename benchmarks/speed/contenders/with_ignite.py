@@ -16,7 +16,7 @@ def main() -> None:
     train_loader = DataLoader(train, batch_size=given.batch_size, shuffle=True)
     val_loader = DataLoader(val, batch_size=given.batch_size)
     model = network(train, given).to(given.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=given.lr)
     criterion = nn.CrossEntropyLoss()
     trainer = create_supervised_trainer(model, optimizer, criterion, given.device)
     metrics = {"accuracy": Accuracy(), "loss": Loss(criterion)}

@@ -9,9 +9,10 @@ from torch.utils.data import DataLoader
 
 
 class Classifier(L.LightningModule):
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, lr: float) -> None:
         super().__init__()
         self.model = model
+        self.lr = lr
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         x, y = batch
@@ -26,7 +27,7 @@ class Classifier(L.LightningModule):
         self.log("val_accuracy", (output.argmax(dim=1) == y).float().mean(), prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=1e-3)
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
 
 
 class Clock(L.Callback):
@@ -49,7 +50,7 @@ def main() -> None:
         callbacks=[Clock()],
     )
     trainer.fit(
-        Classifier(network(train, given)),
+        Classifier(network(train, given), given.lr),
         DataLoader(train, batch_size=given.batch_size, shuffle=True),
         DataLoader(val, batch_size=given.batch_size),
     )

@@ -20,7 +20,7 @@ def main() -> None:
         network(train, given),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
-        lr=1e-3,
+        lr=given.lr,
         max_epochs=given.epochs,
         batch_size=given.batch_size,
         iterator_train__shuffle=True,
