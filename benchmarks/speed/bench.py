@@ -201,14 +201,16 @@ def table(report: dict[str, Any]) -> str:
     """Return README.md."""
     lines = [
         "# How fast it trains\n",
-        f"`nox -s bench`, {report['date']}, commit {report['commit']}, {report['machine']}, {report['device']},",
-        f"Python {report['python']}, " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()) + ".\n",
+        f"`nox -s bench` on {report['device']}.",
         "Seconds are medians; ratios are medians of those within a round (lowest to highest), above 1 where the other",
         "takes longer than the limit, or than this template. `bench.py` says how it is measured.\n",
         "![ratios to the limit](speed.png)",
     ]
     for name, result in report["results"].items():
-        lines += [f"\n## {TITLES[name]}\n", f"{len(result['seconds'][OURS])} rounds."]
+        about = result["origin"]
+        versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
+        lines += [f"\n## {TITLES[name]}\n", f"{about['date']}, commit {about['commit']}, {about['machine']}, Python"]
+        lines += [f"{about['python']}, {versions}.", f"{len(result['seconds'][OURS])} rounds."]
         if "peak_above_arrays" in result:
             lines[-1] += f" Memory of this template above its arrays: {result['peak_above_arrays']:.0f} MiB."
         lines += ["\n| | seconds | to the limit | to this template |\n|---|---|---|---|"]
@@ -264,13 +266,9 @@ def main() -> None:
         for name in chosen:
             print(TITLES[name], flush=True)
             measure = {"digits": bench.whole, "start": bench.start}.get(name, lambda name=name: bench.epochs(name))
-            results[name] = measure()
+            results[name] = {**measure(), "origin": origin(*PACKAGES)}
     gpu = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
-    report = {
-        **origin(*PACKAGES),
-        "device": gpu,
-        "results": {name: results[name] for name in TITLES if name in results},
-    }
+    report = {"device": gpu, "results": {name: results[name] for name in TITLES if name in results}}
     arguments.out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")
     (arguments.out / "README.md").write_text(table(report))
