@@ -48,7 +48,7 @@ class Targets:
             raise DataError(what, where, "save all labels as numbers, or all as strings")
         if len(unknown := np.setdiff1d(y, classes)):
             some = ", ".join(map(repr, unknown[:3].tolist())) + (", ..." if len(unknown) > 3 else "")
-            what = f"{len(unknown)} labels, {some}, are not among the {self.out_size} classes of the training split"
+            what = f"labels that are not among the {self.out_size} classes of the training split: {some}"
             fix = "train on some samples of each class (--data.split and groups decide which), or leave these out"
             raise DataError(what, where, fix)
         return np.searchsorted(classes, y)
