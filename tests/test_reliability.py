@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.origin import render
 from benchmarks.reliability import campaigns, mutations, scoreboard
 from benchmarks.reliability.campaigns import Campaign
 
@@ -37,6 +39,18 @@ def test_a_damaged_checkpoint_is_never_loaded_and_a_failed_save_destroys_none() 
     found = scoreboard.damage(7, corruptions=300, failures=200)
     assert found["corruptions"]["wrong"] == [] == found["failures"]["wrong"]
     assert found["corruptions"]["ways"]["refused"] > 200 and found["failures"]["count"] == 200
+
+
+def test_the_end_of_an_epoch_is_written_once(campaign: Campaign) -> None:
+    """With a checkpoint at its last step, and death before the next one."""
+    found = campaigns.kills(campaign, 12, (("--checkpoint-every=20",),))
+    assert found["wrong"] == []
+
+
+def test_every_safeguard_is_where_the_mutations_look_for_it(tmp_path: Path) -> None:
+    project = render(tmp_path, model="mlp")
+    for each in mutations.MUTATIONS:
+        assert (project / "src/my_experiment" / each.file).read_text().count(each.line) == 1, each.safeguard
 
 
 def test_a_safeguard_that_is_gone_is_noticed() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from filelock import FileLock
 
 from benchmarks.reliability.harness import final, run_folder, same
 
@@ -121,6 +122,17 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render) 
     output, _ = finish(torchrun(project, "--name=stopped", "--resume=auto", *FLAGS))
     assert f"resumed after step {steps.pop()}" in output
     assert same(final(run_folder(project, "stopped")), final(run_folder(project, "whole")))
+
+
+def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
+    """The newest run of a name is locked, so that the process with rank 0 takes the one before."""
+    project = render(model="mlp")
+    for epochs in (1, 2):
+        finish(torchrun(project, *FLAGS, f"--epochs={epochs}"))
+        time.sleep(1)  # the name of a run has its second
+    with FileLock(newest_run(project) / ".lock"):
+        _, errors = finish(torchrun(project, *FLAGS, "--resume=auto"), fails=True)
+    assert errors.count("error: the processes would continue different checkpoints; by --resume auto; wait for") == 2
 
 
 @pytest.mark.parametrize("rank", [0, 1])

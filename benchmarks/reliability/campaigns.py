@@ -20,12 +20,23 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from benchmarks.reliability.harness import HERE, Command, Server, duplicates, final, run_folder, same
+from benchmarks.reliability.harness import (
+    HERE,
+    Command,
+    Server,
+    duplicates,
+    final,
+    resumed_step,
+    run_folder,
+    same,
+    saved_step,
+)
 
 FLAGS = ("--epochs=4", "--patience=0")
 MODES = (
     (),
     ("--checkpoint-every=7",),
+    ("--checkpoint-every=20",),  # the digits have 20 batches: at the end of each epoch there are two
     ("--checkpoint-every=0.001min",),
     ("--accumulate=2", "--clip-norm=1"),
     ("--data.path=arrays", "--data.resident=no"),
@@ -77,9 +88,12 @@ class Campaign:
 
     def ends_whole(self, server: Server, name: str, command: tuple[str, ...], whole: dict[str, Any]) -> str:
         """Continue a run to its end; return what is wrong with it, or nothing. It is removed if nothing is."""
+        saved = saved_step(self.project, name)
         process = server.start(*command)
         if code := process.wait():
             return f"{name} ended with {code}: {process.output()}"
+        if resumed_step(process.output()) not in (saved, None):
+            return f"{name} had saved step {saved}: {process.output()}"
         folder = run_folder(self.project, name)
         if not same(final(folder), whole):
             return f"{name} has other bits: {process.output()}"
@@ -99,8 +113,9 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
     assert all(lines.values()), lines
     largest = max(path.stat().st_size for path in campaign.project.glob("runs/whole-0/*/checkpoints/*.pt"))
 
-    def die(server: Server, command: tuple[str, ...], chance: random.Random, seconds: float) -> str:
-        """Return how it died, or nothing if it came to its end before."""
+    def die(server: Server, command: tuple[str, ...], name: str, chance: random.Random, seconds: float) -> str:
+        """Return how it died, or nothing if it came to its end before. Raises ValueError if it did neither."""
+        saved = saved_step(campaign.project, name)
         way = chance.choice(["at any time", "inside a save", "inside a save", "in a write", "at a named point"])
         options: dict[str, Any] = {}
         if way == "in a write":
@@ -112,14 +127,22 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
         if way == "at any time":
             time.sleep(chance.uniform(0, seconds))
             process.send(signal.SIGKILL)
-        return way if process.wait() in (-signal.SIGKILL, -signal.SIGXFSZ) else ""
+        code, resumed = process.wait(), resumed_step(process.output())
+        if code not in (0, -signal.SIGKILL, -signal.SIGXFSZ) or resumed not in (saved, None):
+            raise ValueError(f"{name}, {way}: {code}, step {saved} was saved: {process.output()}")
+        return way if code else ""
 
     def trial(server: Server, chance: random.Random, number: int) -> tuple[list[str], str]:
         mode = number % len(modes)
         whole, seconds = wholes[mode]
         name = f"killed-{number}"
         command = ("train", "--resume=auto", f"--name={name}", *campaign.flags, *modes[mode])
-        ways = [die(server, command, chance, seconds) for _ in range(DEATHS)]
+        ways: list[str] = []
+        try:
+            for _ in range(DEATHS):
+                ways.append(die(server, command, name, chance, seconds))
+        except ValueError as error:
+            return ways, str(error)
         return ways, campaign.ends_whole(server, name, command, whole)
 
     ways: Counter[str] = Counter()
@@ -134,7 +157,7 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
 
 
 def signals(campaign: Campaign, count: int) -> dict[str, Any]:
-    """Ask runs to stop at any time; each must leave with its code, and end as if nobody had asked."""
+    """Ask runs to stop at any time, until so many have: with their code, all saved, and the end of one not asked."""
     whole, seconds = campaign.whole("whole-signals")
 
     def trial(server: Server, chance: random.Random, number: int) -> tuple[str, str]:
@@ -142,16 +165,32 @@ def signals(campaign: Campaign, count: int) -> dict[str, Any]:
         command = ("train", "--resume=auto", f"--name={name}", *campaign.flags)
         process = server.start(*command)
         time.sleep(chance.uniform(0, seconds))
+        before = process.output()
         process.send(asked)
-        code = process.wait()
-        if code not in (0, 128 + asked, -asked):  # it had ended, or did not listen yet
-            return "", f"{asked.name} ended {name} with {code}: {process.output()}"
-        way = {0: "too late", -asked: "before it listened"}.get(code, asked.name)
-        return way, campaign.ends_whole(server, name, command, whole)
+        code, said = process.wait(), process.output()
+        wrong = f"{asked.name} ended {name} with {code}: {said}"
+        if "everything saved" in said:
+            way = asked.name
+            step = int(said.rpartition("after step ")[2].split(";")[0])
+            right = code == 128 + asked and step == saved_step(campaign.project, name)
+        elif code == 0:  # no epoch began after it was asked
+            way, right = "too late", said.count("\nepoch ") <= before.count("\nepoch ") + 1
+        else:
+            way, right = "before it listened", code in (-asked, 130) and "\nrun     " not in before
+        return way, campaign.ends_whole(server, name, command, whole) if right else wrong
 
-    results = campaign.trials(trial, range(count))
-    ways = Counter(way for way, _ in results)
-    return {"count": count, "ways": dict(ways), "wrong": [sentence for _, sentence in results if sentence]}
+    ways: Counter[str] = Counter()
+    trials, wrong = 0, []
+    while sum(ways[each.name] for each in SIGNALS) < count:
+        more = count - sum(ways[each.name] for each in SIGNALS)
+        results = campaign.trials(trial, range(trials, trials + more))
+        trials += more
+        ways.update(way for way, _ in results)
+        wrong += [sentence for _, sentence in results if sentence]
+        if trials > 10 * count:
+            wrong.append(f"only {dict(ways)} of {trials}")
+            break
+    return {"count": sum(ways[each.name] for each in SIGNALS), "ways": dict(ways), "wrong": wrong}
 
 
 def starts(campaign: Campaign, count: int, at_once: int = 20) -> dict[str, Any]:
@@ -173,7 +212,10 @@ def starts(campaign: Campaign, count: int, at_once: int = 20) -> dict[str, Any]:
 
 
 def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
-    """Resume a run twice at about the same time: one trains, the other one is refused or finds it finished."""
+    """Resume a run twice at about the same time, until one of so many pairs was refused; the other one trains.
+
+    A second one that came too late finds it finished, and does not count.
+    """
     campaign.whole("base", "--epochs=2")
     base = run_folder(campaign.project, "base")
     shutil.copytree(base.parent, base.parent.with_name("longer"))
@@ -187,7 +229,7 @@ def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
         folder = shutil.copytree(base, campaign.project / "runs" / name / base.name)
         command = ("train", f"--resume={folder}", "--epochs=4")
         first = server.start(*command)
-        time.sleep(chance.choice([0, chance.uniform(0, 1.2 * seconds)]))
+        time.sleep(chance.choice([0, chance.uniform(0, seconds)]))
         second = server.start(*command)
         codes = sorted([first.wait(), second.wait()])
         said = first.output() + second.output()
@@ -200,9 +242,14 @@ def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
             return way, f"{name}: {codes} {said}"
         return way, campaign.ends_whole(server, name, command, whole)
 
-    results = campaign.trials(trial, range(count))
-    ways = Counter(way for way, _ in results)
-    return {"count": count, "ways": dict(ways), "wrong": [sentence for _, sentence in results if sentence]}
+    ways: Counter[str] = Counter()
+    trials, wrong = 0, []
+    while ways["refused"] < count and trials < 10 * count:
+        results = campaign.trials(trial, range(trials, trials + count - ways["refused"]))
+        trials += len(results)
+        ways.update(way for way, _ in results)
+        wrong += [sentence for _, sentence in results if sentence]
+    return {"count": ways["refused"], "ways": dict(ways), "wrong": wrong}
 
 
 def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
@@ -229,31 +276,42 @@ def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     whole = final(run_folder(campaign.project, "whole-two"))
 
-    def trial(server: Server, chance: random.Random, number: int) -> tuple[float, str]:
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[float | None, str]:
+        """Return how long the other one stayed (s), None if the victim had ended before, and what is wrong."""
         name = f"two-{number}"
         command = ("--resume=auto", f"--name={name}", *campaign.flags)
         processes = both(server, *command)
-        while "\nrun " not in processes[0].output():  # until they have met, torchrun would end the other one
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, seconds))
+        patience = time.perf_counter() + 60
+        while "\nrun " not in processes[0].output() and time.perf_counter() < patience:
+            time.sleep(0.01)  # until they have met, torchrun would end the other one
+        time.sleep(chance.uniform(0, 0.6 * seconds))  # the start has taken a good part of the time
         victim = chance.randrange(2)
         processes[victim].send(signal.SIGKILL)
         died = time.perf_counter()
         codes = [process.wait() for process in processes]
         took = time.perf_counter() - died
         trained = "\nfinished: " in processes[0].output()  # then nobody needs the other one
-        if took > 60 or (codes[1 - victim] == 0 and not trained):
+        if took > 60 or codes[1 - victim] not in ((0, 4) if trained else (4,)):
             return took, f"{name}: {codes} after {took:.0f} s: {[process.output() for process in processes]}"
-        finish(server, *command)
+        saved, said = saved_step(campaign.project, name), finish(server, *command)
+        if resumed_step(said) not in (saved, None):
+            return took, f"{name} had saved step {saved}: {said}"
+        if codes[victim] == 0:
+            return None, ""
         folder = run_folder(campaign.project, name)
         if not same(final(folder), whole) or duplicates(folder):
             return took, f"{name} has other bits, or TensorBoard differs"
         shutil.rmtree(folder.parent)
         return took, ""
 
-    results = campaign.trials(trial, range(count))
-    slowest = max(took for took, _ in results)
-    return {"count": count, "slowest": round(slowest, 1), "wrong": [sentence for _, sentence in results if sentence]}
+    stayed: list[float] = []
+    trials, wrong = 0, []
+    while len(stayed) < count and trials < 10 * count:
+        results = campaign.trials(trial, range(trials, trials + count - len(stayed)))
+        trials += len(results)
+        stayed += [took for took, _ in results if took is not None]
+        wrong += [sentence for _, sentence in results if sentence]
+    return {"count": len(stayed), "slowest": round(max(stayed), 1), "wrong": wrong}
 
 
 def damage(campaign: Campaign, corruptions: int, failures: int) -> dict[str, dict[str, Any]]:

@@ -61,11 +61,13 @@ def failures(path: Path, folder: Path, count: int) -> dict[str, Any]:
     last, previous = folder / "last.pt", folder / "previous.pt"
     save_checkpoint(state, last, keep=previous)
     save_checkpoint(state, last, keep=previous)
-    before, size = last.read_bytes(), last.stat().st_size
+    before, spare, size = last.read_bytes(), previous.read_bytes(), last.stat().st_size
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     wrong = []
+    count = min(count, size)
     offsets = sorted({number * (size - 1) // max(1, count - 1) for number in range(count)})
     for offset in offsets:
+        previous.write_bytes(spare)  # a failed save has made room
         resource.setrlimit(resource.RLIMIT_FSIZE, (offset, hard))
         try:
             save_checkpoint(state, last, keep=previous)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +69,40 @@ class Command:
         """Send a signal; it may have ended before, and is then a zombie, which does not mind."""
         os.kill(self.pid, signal_number)
 
-    def wait(self) -> int:
-        """Return the exit code, or minus the number of the signal that killed it."""
-        return self.server.ask(self.pid)
+    def wait(self, limit: float = 300) -> int:
+        """Return the exit code, or minus the number of the signal that killed it: one that hangs is killed here."""
+        alarm = threading.Timer(limit, self.send, [signal.SIGKILL])
+        alarm.start()
+        try:
+            return self.server.ask(self.pid)
+        finally:
+            alarm.cancel()
 
     def output(self) -> str:
         """Return what it has printed so far."""
-        return self.log.read_text()
+        return self.log.read_text() if self.log.exists() else ""
 
 
 def run_folder(project: Path, name: str) -> Path:
     """Return the one run of a name that has begun; what was killed before that has left an empty folder at most."""
     (config,) = (project / "runs" / name).glob("*/config.yaml")
     return config.parent
+
+
+def saved_step(project: Path, name: str) -> int:
+    """Return the step of the checkpoint that a run of this name would continue, 0 if there is none."""
+    for checkpoint in ("last", "previous"):
+        for path in (project / "runs" / name).glob(f"*/checkpoints/{checkpoint}.pt"):
+            return int(torch.load(path, weights_only=True)["progress"]["step"])
+    return 0
+
+
+def resumed_step(output: str) -> int | None:
+    """Return the step after which a command said that it continues, 0 if it began; None if it did not get so far."""
+    if "\nrun     " not in output:
+        return None
+    said = re.search(r"^resumed after step (\d+),", output, re.MULTILINE)
+    return int(said[1]) if said else 0
 
 
 def final(folder: Path) -> dict[str, Any]:

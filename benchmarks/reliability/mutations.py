@@ -44,7 +44,7 @@ MUTATIONS = (
     Mutation("cutting metrics.jsonl back", "logbook.py", "file.truncate(end)", "pass", "logbook"),
     Mutation("purge_step", "logbook.py", "purge_step=step + 1 if step else 0", "purge_step=None", "logbook"),
     Mutation("random states", "trainer.py", "restore_random_states(state", "print(state", "trainer"),
-    Mutation("finite losses", "trainer.py", "if len(wrong):", "if False:", "trainer"),
+    Mutation("finite losses", "losses.py", "if len(wrong):", "if False:", "trainer"),
     Mutation("finite weights", "trainer.py", "if not all(parameter", "if not all(True or parameter", "trainer"),
 )  # fmt: skip
 

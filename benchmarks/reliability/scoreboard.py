@@ -29,6 +29,7 @@ from benchmarks.reliability.campaigns import Campaign
 from benchmarks.reliability.harness import HERE
 from hooks.answers import MODELS
 
+PACKAGES = ("torch", "numpy", "lightning")
 Rows = dict[str, dict[str, Any]]
 WHOLE = "ends with the bits of a run that was left alone, and no point of a curve is missing or there twice"
 ONE_SENTENCE = "one sentence and exit 2, or it is read; no traceback, nothing runs, nothing is left behind"
@@ -105,13 +106,18 @@ def tests(seed: int) -> Rows:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "scoreboard", f"--hypothesis-seed={seed}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run([*command, f"--junitxml={report}", "tests"], cwd=ROOT, env=environment, stdout=sys.stderr)
+        result = subprocess.run(
+            [*command, f"--junitxml={report}", "tests"], cwd=ROOT, env=environment, stdout=sys.stderr
+        )
+        if result.returncode not in (0, 1):
+            raise SystemExit("the tests did not run")
         cases = ElementTree.parse(report).findall(".//testcase")
     rows: Rows = {name: {"count": 0, "wrong": []} for name in ("damaged files", "fuzzed answers")}
     for case in cases:
         row = rows["damaged files" if case.attrib["classname"].endswith("fuzz") else "fuzzed answers"]
         row["count"] += sum(int(found.attrib["value"]) for found in case.iter("property"))
-        row["wrong"] += [f"{case.attrib['name']}: {each.attrib['message']}" for each in case.iter("failure")]
+        row["wrong"] += [f"{case.attrib['name']}: {each.tag}" for each in case if each.tag in ("failure", "error")]
+    assert all(row["count"] for row in rows.values()), rows
     return rows
 
 
@@ -129,24 +135,18 @@ GROUPS: dict[str, Callable[[int], Rows]] = {
 }
 
 
-def table(report: dict[str, Any]) -> str:
+def table(report: Rows) -> str:
     """Return README.md."""
-    rows = report["rows"]
-    lines = [
-        "# What it survives\n",
-        f"`python -m benchmarks.reliability.scoreboard`, {report['date']}, commit {report['commit']},",
-        f"{report['machine']}, Python {report['python']},",
-        ", ".join(f"{package} {version}" for package, version in report["versions"].items()) + ",",
-        f"CPU; seed {report['seed']}; {report['seconds'] / 60:.0f} minutes.\n",
-        "| what was done | how often | what must be true | otherwise |",
-        "|---|---|---|---|",
-    ]
+    rows = {name: row["found"] for name, row in report.items()}
+    groups = Counter(provenance(row["origin"]) for row in report.values())
+    lines = ["# What it survives\n", "`python -m benchmarks.reliability.scoreboard`, on a CPU.", *groups, ""]
+    lines += ["| what was done | how often | what must be true | otherwise |", "|---|---|---|---|"]
     lines += [
         f"| {what} | {rows[name]['count']:,} | {promise} | {len(rows[name]['wrong'])} |"
         for name, (what, promise) in TITLES.items()
         if name in rows
     ]
-    for name in ("kills", "signals", "double_resumes", "corruptions"):
+    for name in ("kills", "combinations", "signals", "double_resumes", "corruptions"):
         if name in rows:
             ways = ", ".join(f"{way} {count:,}" for way, count in sorted(rows[name]["ways"].items()))
             lines.append(f"\nOf {name.replace('_', ' ')}: {ways}.")
@@ -165,6 +165,13 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def provenance(about: dict[str, Any]) -> str:
+    """Return in a line when, where and with what something was found."""
+    versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
+    where = f"commit {about['commit']}, {about['machine']}, Python {about['python']}, {versions}"
+    return f"{about['date']}, seed {about['seed']}, {where}."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=list(GROUPS), default=list(GROUPS))
@@ -173,19 +180,17 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "results.json"
-    before = json.loads(path.read_text()) if path.exists() else {"rows": {}, "taken": {}}
-    rows, taken = before["rows"], before["taken"]
+    rows: Rows = json.loads(path.read_text()) if path.exists() else {}
     for name in arguments.only:
         print(name, flush=True)
         started = time.perf_counter()
-        rows.update(GROUPS[name](arguments.seed))
-        taken[name] = round(time.perf_counter() - started)
-        about = {**origin("torch", "numpy", "lightning"), "seed": arguments.seed, "seconds": sum(taken.values())}
-        path.write_text(json.dumps({**about, "taken": taken, "rows": rows}, indent=1) + "\n")
-    report = json.loads(path.read_text())
-    (arguments.out / "README.md").write_text(table(report))
-    print(table(report))
-    if wrong := [sentence for name in TITLES for sentence in rows.get(name, {"wrong": []})["wrong"]]:
+        found = GROUPS[name](arguments.seed)
+        about = {"seed": arguments.seed, "seconds": round(time.perf_counter() - started), **origin(*PACKAGES)}
+        rows.update({row: {"origin": about, "found": result} for row, result in found.items()})
+        path.write_text(json.dumps(rows, indent=1) + "\n")
+    (arguments.out / "README.md").write_text(table(rows))
+    print(table(rows))
+    if wrong := [sentence for name in TITLES if name in rows for sentence in rows[name]["found"]["wrong"]]:
         raise SystemExit("\n".join(wrong))
 
 

@@ -74,7 +74,8 @@ def test_what_stood_there_survives_a_failed_save(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 
 
-def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["last.pt", "best.pt"])
+def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path, name: str) -> None:
     resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
     last, previous = tmp_path / "last.pt", tmp_path / "previous.pt"
     for epoch in (1, 2, 3):
@@ -84,7 +85,7 @@ def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
         with pytest.raises(StorageError, match="cannot write"):
-            save_checkpoint({**STATE, "epoch": 4}, last, keep=previous)
+            save_checkpoint({**STATE, "epoch": 4}, tmp_path / name, keep=previous if name == "last.pt" else None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert load_checkpoint(last)["epoch"] == 3

@@ -276,9 +276,10 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
-@pytest.mark.parametrize("ending", ["| head -n 1", ">&-", ">/dev/full", "2>&-"])
+@pytest.mark.parametrize("ending", ["| true", "| head -n 1", ">&-", ">/dev/full", "2>&-"])
 def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:
-    command = f"{sys.executable} -m {{ cookiecutter.__package }} train --data.path=small.npz --epochs=2 {ending}"
+    flags = "--data.path=small.npz --epochs=2 --resume=auto"
+    command = f"{sys.executable} -m {{ cookiecutter.__package }} train {flags} {ending}"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "finished"

@@ -236,7 +236,7 @@ def test_a_batch_that_memory_has_no_room_for_gets_a_smaller_one(settings: Settin
         trainer.epochs = 2
         before = trainer.run.last.read_bytes()
         trainer.step.model.register_forward_pre_hook(lambda *_: torch.empty(10**14) and None)
-        sentence = r"out of memory \(no room for 4\d+ bytes\); after step 2, with batches of 64; try --batch-size 32"
+        sentence = r"out of memory \(no room for 4\d+ bytes\); after step 2, with batches of 64; in a new run"
         with pytest.raises(OutOfMemoryError, match=sentence):
             trainer.fit()
         assert trainer.run.last.read_bytes() == before

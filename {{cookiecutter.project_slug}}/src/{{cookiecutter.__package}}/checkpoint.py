@@ -1,5 +1,6 @@
 """Checkpoints: plain dicts of tensors and plain types, written whole or not at all, verified when read."""
 
+import errno
 import io
 import math
 import time
@@ -10,11 +11,13 @@ from typing import Any
 import torch
 
 from .errors import ConfigError, RefusedError, StorageError
-from .run import Run, config_of, is_done, is_follower
+from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
 FORMAT = 3  # of the dict that is saved
+DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Interval:
@@ -30,23 +33,28 @@ class Interval:
         self.since = time.monotonic()
 
     def is_due(self, step: int) -> bool:
-        """Return whether a checkpoint should be written after so many steps of the run."""
-        return step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
+        """Return whether a checkpoint should be written after so many steps of the run; once, not at the next step."""
+        due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
+        if due:
+            self.restart()
+        return due
 
 
 def save_checkpoint(state: dict[str, Any], path: Path, *, keep: Path | None = None) -> None:
     """Write the state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
 
-    What stood at `keep` makes room if there is none. Raises StorageError; what stood at `path` is then still whole.
+    On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
     try:
         write_atomically(path, buffer.getbuffer(), verify=verify, keep=keep)
-    except StorageError:
-        if not (keep and keep.exists() and path.exists()):
+    except StorageError as error:
+        previous, last = path.with_name("previous.pt"), path.with_name("last.pt")
+        is_full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+        if not (is_full and previous.exists() and last.exists()):
             raise
-        keep.unlink()
+        previous.unlink()
         write_atomically(path, buffer.getbuffer(), verify=verify, keep=keep)
 
 
@@ -56,6 +64,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         verify(path)
         state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds; none of them may pass for "no checkpoint"
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) not in (None, errno.EIO):
+            raise  # the file may be whole
         reason = " ".join(str(error).split()[:20])
         raise RefusedError(
             f"the checkpoint cannot be read ({type(error).__name__}: {reason})",
@@ -71,8 +81,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def last_checkpoint(run: Run) -> dict[str, Any] | None:
     """Return the checkpoint that a run continues, or None if it has none yet: the last one that is whole.
 
-    Its "source" says which file that is, and why. A damaged one is kept aside, as damaged.pt. Raises RefusedError, with
-    nothing in the run directory changed, if all are damaged, or something is gone or does not match.
+    Its "source" says which file that is, and why; "damaged", whether last.pt is there and is not whole. Raises
+    RefusedError if all are damaged, or something is gone or does not match.
     """
     another = "put a copy back, or start a new run"
     there = [path for path in (run.last, run.previous) if path.exists()]
@@ -80,23 +90,22 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
         if is_done(run.folder):
             raise RefusedError("the last checkpoint is gone", str(run.last), another)
         return None
-    damaged = run.last.with_name("damaged.pt")
-    source = there[0].name
+    source, is_damaged = there[0].name, False
+    if source != run.last.name:
+        source = f"{source}, since there is no {run.last.name}"
     try:
         checkpoint = load_checkpoint(there[0])
     except RefusedError as error:
         if there[1:] != [run.previous]:
             raise
         checkpoint = load_checkpoint(run.previous)
-        source = f"{run.previous.name}, since {error}; it is kept as {damaged.name}"
+        source, is_damaged = f"{run.previous.name}, since {error}; it is kept as {DAMAGED}", True
     check_changes(checkpoint["settings"], run.settings, run.folder)
     if checkpoint["early_stopping"]["best_epoch"] is not None:
         if not run.best.exists():
             raise RefusedError("the best checkpoint is gone", str(run.best), another)
         load_checkpoint(run.best)
-    if len(there) == 2 and source != run.last.name and not is_follower():
-        run.last.replace(damaged)  # it must not take the place of a whole one when the next is saved
-    return {**checkpoint, "source": source}
+    return {**checkpoint, "source": source, "damaged": is_damaged}
 
 
 def load_best(run: Path) -> dict[str, Any]:
@@ -112,7 +121,9 @@ def verify(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # zipfile raises many kinds
         raise OSError(f"not a whole checkpoint: {error}") from error
     if damaged is not None:
         raise OSError(f"{damaged} is damaged")

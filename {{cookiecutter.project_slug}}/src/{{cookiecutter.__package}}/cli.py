@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def train(command: Train, flags: list[str]) -> None:
         folder = find_run(command.resume, command.settings)
         if folder is None:
             parent = command.settings.runs_dir / command.settings.name
-            print(printable(f"nothing to resume in {parent}: starting a new run"))
+            say(f"nothing to resume in {parent}: starting a new run")
     if folder:
         saved_flags = flags_of(folder / "config.yaml")
         saved = parse(Train, saved_flags).settings
@@ -95,12 +96,18 @@ def train(command: Train, flags: list[str]) -> None:
         check_changes(to_yaml(saved), command.settings, folder)
         same_end = command.settings.epochs <= saved.epochs and command.settings.patience == saved.patience
         if is_done(folder) and same_end:
-            print(printable(f"already finished: {folder}; train it longer with --epochs"))
+            say(f"already finished: {folder}; train it longer with --epochs")
             return
 
     from .commands import train
 
     train.run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
+
+
+def say(text: str) -> None:
+    """Print a line, if somebody listens: training goes on without."""
+    with suppress(OSError):
+        print(printable(text), flush=True)
 
 
 def use(command: Evaluate | Predict) -> None:

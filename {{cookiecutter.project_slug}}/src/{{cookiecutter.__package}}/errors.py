@@ -78,9 +78,10 @@ def out_of_memory(error: BaseException) -> str | None:
     NumPy and Python raise MemoryError; torch a RuntimeError, whose message names the amount.
     """
     amount = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", str(error))
-    if not (isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and amount)):
+    says_so = amount or "out of memory" in str(error)
+    if not (isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and says_so)):
         return None
-    reason = f"no room for {amount[1]}" if amount else str(error)
+    reason = f"no room for {amount[1]}" if amount else str(error).partition("\n")[0]
     return f"out of memory ({reason})" if reason else "out of memory"
 
 

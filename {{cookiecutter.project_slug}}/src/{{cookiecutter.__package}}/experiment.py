@@ -14,6 +14,7 @@ from .config import Settings
 from .datasets import Datasets
 from .device import channels_last, choose_device, choose_precision, is_exact, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
+from .errors import RefusedError
 from .graph import ReplayedStep
 from .inference import evaluation_batch_size
 from .logbook import Logbook
@@ -60,6 +61,10 @@ class Experiment:
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
         self.early_stopping = EarlyStopping.of(settings.monitor, maximize, patience=settings.patience)
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
+        starts = self.workers.collect(checkpoint["progress"] if checkpoint else None)
+        if any(start != starts[0] for start in starts):
+            fix = "wait for the other training of this name, or say which with --resume RUN"
+            raise RefusedError("the processes would continue different checkpoints", "by --resume auto", fix)
         if self.workers.rank:
             torch.manual_seed(settings.seed + 2**32 * self.workers.rank)  # dropout of its own
 
@@ -97,7 +102,8 @@ class Experiment:
         )
         if settings.compile:
             model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
-        logbook = Logbook(run.folder, step=checkpoint["progress"]["step"] if checkpoint else 0)
+        done = checkpoint["progress"] if checkpoint else {"step": 0, "batch": 0}
+        logbook = Logbook(run.folder, step=done["step"] - bool(done["batch"]))  # what ends an epoch is written again
         build_step = partial(ReplayedStep, say=logbook.write) if self.replays_steps else Step
         step = build_step(
             model=model,

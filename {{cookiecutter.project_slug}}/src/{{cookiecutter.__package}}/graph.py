@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import ConfigError
+from .errors import ConfigError, out_of_memory
 from .step import Step
 
 WARM_UP = 3  # ordinary steps before a recording: libraries start, and the optimizer makes its state
@@ -70,6 +70,8 @@ class Recording:
             with torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"):
                 self.loss = step(self.x, self.y, count)
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise
             what = f"the step cannot be recorded ({str(error).partition(chr(10))[0]})"
             raise ConfigError(what, "in a CUDA graph", "train with --no-cuda-graph") from error
 

@@ -48,6 +48,7 @@ class Logbook:
         plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
         try:
             tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
+            sys.stdout.flush()  # into a file or a pipe, too, each line comes when it is said
         except OSError:  # the terminal or the pipe is gone: training goes on, and train.log has it all
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 

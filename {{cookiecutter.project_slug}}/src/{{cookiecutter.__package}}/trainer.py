@@ -136,8 +136,8 @@ class Trainer:
 
     def too_large(self, what: str) -> OutOfMemoryError:
         """Return the error that says what to try."""
-        size, parts = self.train_batches.batch_size, 2 * self.step.accumulate
-        fix = f"try --batch-size {size // 2}, or --accumulate {parts}" if size > 1 else "try a smaller model"
+        size, n = self.train_batches.batch_size, 2 * self.step.accumulate
+        fix = f"in a new run, try --batch-size {size // 2} or --accumulate {n}" if size > 1 else "try a smaller model"
         return OutOfMemoryError(what, f"after step {self.global_step}, with batches of {size}", fix)
 
     def leave_if_asked(self, *, due: bool = False) -> bool:

@@ -9,7 +9,7 @@ import torch
 from colorama import Style
 
 from ..capsule import write_capsule
-from ..checkpoint import last_checkpoint
+from ..checkpoint import DAMAGED, last_checkpoint
 from ..config import Settings
 from ..device import name_of
 from ..errors import printable
@@ -46,6 +46,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = True) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json, and draw figures."""
     run.begin()
+    if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
+        run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
     with experiment.trainer(run, stop) as trainer:
         write_capsule(
             run,
