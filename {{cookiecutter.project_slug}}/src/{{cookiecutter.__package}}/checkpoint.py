@@ -64,7 +64,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         verify(path)
         state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds; none of them may pass for "no checkpoint"
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) not in (None, errno.EIO):
+        if isinstance(error, MemoryError | PermissionError):
             raise  # the file may be whole
         reason = " ".join(str(error).split()[:20])
         raise RefusedError(
