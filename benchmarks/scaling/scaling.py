@@ -101,6 +101,8 @@ def plot(report: dict[str, Any], path: Path) -> None:
         values, seconds = np.array([float(value) for value in points]), np.array(list(points.values()))
         panel.loglog(values, seconds, "o-", color="tab:blue")
         panel.loglog(values, seconds[-1] * (values / values[-1]) ** WORK[axis], ":", color="gray")
+        panel.set_xticks(values, [f"{value:g}" for value in values], fontsize=8)
+        panel.set_xticks([], minor=True)
         panel.set_xlabel(axis)
     panels[0].set_ylabel("seconds of an epoch")
     panels[0].legend(["measured", "the work"], fontsize=8)
