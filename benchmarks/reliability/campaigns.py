@@ -158,11 +158,13 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
 
 def signals(campaign: Campaign, count: int) -> dict[str, Any]:
     """Ask runs to stop at any time, until so many have: with their code, all saved, and the end of one not asked."""
-    whole, seconds = campaign.whole("whole-signals")
+    longer = "--epochs=20"
+    campaign.whole("warm-signals", longer)
+    whole, seconds = campaign.whole("whole-signals", longer)
 
     def trial(server: Server, chance: random.Random, number: int) -> tuple[str, str]:
         name, asked = f"asked-{number}", chance.choice(SIGNALS)
-        command = ("train", "--resume=auto", f"--name={name}", *campaign.flags)
+        command = ("train", "--resume=auto", f"--name={name}", *campaign.flags, longer)
         process = server.start(*command)
         time.sleep(chance.uniform(0, seconds))
         before = process.output()
