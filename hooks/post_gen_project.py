@@ -8,6 +8,12 @@ slug = json.loads({{ cookiecutter.project_slug | tojson | tojson }})
 for folder in (os.path.join(".github", "workflows"), ".github"):
     with suppress(OSError):  # not empty: it holds the workflow, or something of the user's
         os.rmdir(folder)
+words = f"""
+The experiment is in {slug}. Next:
+
+  cd {slug}
+  python -m pip install -e . -c constraints.txt && {slug} train
+
+"""
 with suppress(OSError):  # nobody listens
-    print(f"\nThe experiment is in {slug}. Next:\n\n  cd {slug}")
-    print(f"  python -m pip install -e . -c constraints.txt && {slug} train\n", flush=True)
+    os.write(1, words.encode())  # not print: what it could not write, Python would try again at its end, and fail

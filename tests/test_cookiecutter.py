@@ -60,7 +60,8 @@ def test_key_value(cookiecutter) -> None:
 def test_a_pipe_that_closes_loses_no_project(tmp_path: Path) -> None:
     config = write_user_config(tmp_path)
     command = f"{sys.executable} -m cookiecutter {ROOT} --no-input --config-file {config} | true"
-    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, check=True)
     assert files(tmp_path / "my-experiment") == DEFAULT_FILES
 
 

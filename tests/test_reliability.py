@@ -41,10 +41,10 @@ def test_a_damaged_checkpoint_is_never_loaded_and_a_failed_save_destroys_none() 
     assert found["corruptions"]["ways"]["refused"] > 200 and found["failures"]["count"] == 200
 
 
-def test_the_end_of_an_epoch_is_written_once(campaign: Campaign) -> None:
+def test_the_end_of_an_epoch_is_written_once() -> None:
     """With a checkpoint at its last step, and death before the next one."""
-    found = campaigns.kills(campaign, 12, (("--checkpoint-every=20",),))
-    assert found["wrong"] == []
+    with scoreboard.campaign(7, model="mlp") as campaign:
+        assert campaigns.kills(campaign, 12, (("--checkpoint-every=20",),))["wrong"] == []
 
 
 def test_every_safeguard_is_where_the_mutations_look_for_it(tmp_path: Path) -> None:

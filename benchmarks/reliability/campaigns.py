@@ -292,7 +292,7 @@ def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
         died = time.perf_counter()
         codes = [process.wait() for process in processes]
         took = time.perf_counter() - died
-        trained = "\nepoch 4/4" in processes[0].output()  # then, once it is saved, nobody needs the other one
+        trained = "\nepoch 4/4" in processes[0].output()  # then nobody needs the other one
         if took > 60 or codes[1 - victim] not in ((0, 4) if trained else (4,)):
             return took, f"{name}: {codes} after {took:.0f} s: {[process.output() for process in processes]}"
         saved, said = saved_step(campaign.project, name), finish(server, *command)
