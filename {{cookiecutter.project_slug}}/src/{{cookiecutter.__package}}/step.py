@@ -1,5 +1,8 @@
 """One training step: forward, loss, backward, update. The trainer only calls it."""
 
+from collections.abc import Iterable
+from contextlib import nullcontext
+from functools import reduce
 from typing import Any
 
 import torch
@@ -46,19 +49,28 @@ class Step:
         Return what they add to its mean loss (0-d, on the device, so that nothing waits for it).
         """
         self.optimizer.zero_grad()
-        parts = zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True) if len(x) else ()
-        loss = sum((self.backward(*part, share=len(part[0]) / count) for part in parts), start=self.zero)
+        losses = [self.backward(*part, share=len(part[0]) / count) for part in self.parts(x, y)]
         self.workers.add_gradients(self.model)
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss
+        return reduce(torch.add, losses or [self.zero])
+
+    def parts(self, x: Tensor, y: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
+        """Return the parts of a batch that are computed one by one; a share without samples has none."""
+        if len(x) == 0:
+            return []
+        if self.accumulate == 1:
+            return [(x, y)]
+        return zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True)
 
     def backward(self, x: Tensor, y: Tensor, *, share: float) -> Tensor:
         """Add the gradients of a part of a batch that has this share of its samples; return its part of the loss."""
-        loss = self.task.loss(self.forward(x), y) * share
+        loss = self.task.loss(self.forward(x), y)
+        if share < 1:  # by 1, it would be two more operations per step, and change nothing
+            loss = loss * share
         self.scaler.scale(loss).backward()
         return loss.detach()
 
@@ -97,7 +109,7 @@ def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple
     The model gets samples with these sides. Outputs at each position have those of the samples as they came.
     """
     original = x.shape[2:]
-    with torch.autocast(x.device.type, dtype=precision, enabled=precision != torch.float32):
+    with nullcontext() if precision == torch.float32 else torch.autocast(x.device.type, dtype=precision):
         output = model(resize(x, sides))
     return resize(output.float(), original) if output.ndim > 2 else output
 
