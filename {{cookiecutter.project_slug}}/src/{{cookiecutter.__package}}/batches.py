@@ -51,6 +51,8 @@ class Batches:
         self.dataset = dataset
         self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
         self.batch_size = batch_size
+        full, rest = divmod(self.count, batch_size)
+        self.sizes = [batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
         self.device = device
         self.normalisation = normalisation.to(device) if normalisation else None
         self.augmentation = augmentation
@@ -65,12 +67,6 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.sizes)
-
-    @property
-    def sizes(self) -> list[int]:
-        """How many samples each batch has."""
-        full, rest = divmod(self.count, self.batch_size)
-        return [self.batch_size] * full + ([rest] if rest else [])
 
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
