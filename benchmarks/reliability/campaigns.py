@@ -67,18 +67,41 @@ class Campaign:
         for server in self.servers:
             server.__exit__()
 
-    def trials(self, trial: Callable[[Server, random.Random, int], Any], numbers: range) -> list[Any]:
-        """Return what each trial returned; each has random numbers of its own, which only the seed decides."""
+    def until(
+        self,
+        count: int,
+        trial: Callable[[Server, random.Random, int], tuple[list[str], str]],
+        *,
+        counts: Callable[[str], bool] = bool,
+        most: int = 1,
+    ) -> dict[str, Any]:
+        """Repeat a trial until `count` of what happened counts; give up after ten times as many.
 
-        def once(number: int) -> Any:
+        A trial returns what happened, of which at most `most` things count, and what is wrong, or nothing. It has
+        random numbers of its own, which only the seed decides.
+        """
+
+        def once(number: int) -> tuple[list[str], str]:
             server = self.free.get()
             try:
                 return trial(server, random.Random(f"{self.seed} {number}"), number)
             finally:
                 self.free.put(server)
 
+        ways: Counter[str] = Counter()
+        wrong: list[str] = []
+        runs, missing = 0, count
         with ThreadPoolExecutor(len(self.servers)) as pool:
-            return list(pool.map(once, numbers))
+            while missing > 0 and runs * most < 10 * count:
+                more = math.ceil(missing / most)
+                for happened, sentence in pool.map(once, range(runs, runs + more)):
+                    ways.update(happened)
+                    wrong += [sentence] if sentence else []
+                runs += more
+                missing = count - sum(often for way, often in ways.items() if counts(way))
+        if missing > 0:
+            wrong.append(f"only {count - missing} of {count} in {runs} runs: {dict(ways)}")
+        return {"count": count - missing, "ways": dict(ways), "runs": runs, "wrong": wrong}
 
     def whole(self, name: str, *mode: str, **options: Any) -> tuple[dict[str, Any], float]:
         """Return the end of a run that nobody disturbs, and how long it took (s)."""
@@ -140,20 +163,13 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
         ways: list[str] = []
         try:
             for _ in range(DEATHS):
-                ways.append(die(server, command, name, chance, seconds))
+                if way := die(server, command, name, chance, seconds):
+                    ways.append(way)
         except ValueError as error:
             return ways, str(error)
         return ways, campaign.ends_whole(server, name, command, whole)
 
-    ways: Counter[str] = Counter()
-    runs, wrong = 0, []
-    while sum(ways.values()) < count:
-        more = math.ceil((count - sum(ways.values())) / DEATHS)
-        results = campaign.trials(trial, range(runs, runs + more))
-        runs += more
-        ways.update(way for died, _ in results for way in died if way)
-        wrong += [sentence for _, sentence in results if sentence]
-    return {"count": sum(ways.values()), "ways": dict(ways), "runs": runs, "wrong": wrong}
+    return campaign.until(count, trial, most=DEATHS)
 
 
 def signals(campaign: Campaign, count: int) -> dict[str, Any]:
@@ -162,7 +178,7 @@ def signals(campaign: Campaign, count: int) -> dict[str, Any]:
     campaign.whole("warm-signals", longer)
     whole, seconds = campaign.whole("whole-signals", longer)
 
-    def trial(server: Server, chance: random.Random, number: int) -> tuple[str, str]:
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[list[str], str]:
         name, asked = f"asked-{number}", chance.choice(SIGNALS)
         command = ("train", "--resume=auto", f"--name={name}", *campaign.flags, longer)
         process = server.start(*command)
@@ -179,20 +195,9 @@ def signals(campaign: Campaign, count: int) -> dict[str, Any]:
             way, right = "too late", said.count("\nepoch ") <= before.count("\nepoch ") + 1
         else:
             way, right = "before it listened", code in (-asked, 130) and "\nrun     " not in before
-        return way, campaign.ends_whole(server, name, command, whole) if right else wrong
+        return [way], campaign.ends_whole(server, name, command, whole) if right else wrong
 
-    ways: Counter[str] = Counter()
-    trials, wrong = 0, []
-    while sum(ways[each.name] for each in SIGNALS) < count:
-        more = count - sum(ways[each.name] for each in SIGNALS)
-        results = campaign.trials(trial, range(trials, trials + more))
-        trials += more
-        ways.update(way for way, _ in results)
-        wrong += [sentence for _, sentence in results if sentence]
-        if trials > 10 * count:
-            wrong.append(f"only {dict(ways)} of {trials}")
-            break
-    return {"count": sum(ways[each.name] for each in SIGNALS), "ways": dict(ways), "wrong": wrong}
+    return campaign.until(count, trial, counts={each.name for each in SIGNALS}.__contains__)
 
 
 def starts(campaign: Campaign, count: int, at_once: int = 20) -> dict[str, Any]:
@@ -226,7 +231,7 @@ def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     whole = final(run_folder(campaign.project, "longer"))
 
-    def trial(server: Server, chance: random.Random, number: int) -> tuple[str, str]:
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[list[str], str]:
         name = f"double-{number}"
         folder = shutil.copytree(base, campaign.project / "runs" / name / base.name)
         command = ("train", f"--resume={folder}", "--epochs=4")
@@ -241,17 +246,10 @@ def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
         else:
             way, right = "finished before", codes == [0, 0] and "already finished" in said
         if not right:
-            return way, f"{name}: {codes} {said}"
-        return way, campaign.ends_whole(server, name, command, whole)
+            return [way], f"{name}: {codes} {said}"
+        return [way], campaign.ends_whole(server, name, command, whole)
 
-    ways: Counter[str] = Counter()
-    trials, wrong = 0, []
-    while ways["refused"] < count and trials < 10 * count:
-        results = campaign.trials(trial, range(trials, trials + count - ways["refused"]))
-        trials += len(results)
-        ways.update(way for way, _ in results)
-        wrong += [sentence for _, sentence in results if sentence]
-    return {"count": ways["refused"], "ways": dict(ways), "wrong": wrong}
+    return campaign.until(count, trial, counts=lambda way: way == "refused")
 
 
 def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
@@ -278,8 +276,9 @@ def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     whole = final(run_folder(campaign.project, "whole-two"))
 
-    def trial(server: Server, chance: random.Random, number: int) -> tuple[float | None, str]:
-        """Return how long the other one stayed (s), None if the victim had ended before, and what is wrong."""
+    stayed: list[float] = []  # for how long the one that was left alone did (s)
+
+    def trial(server: Server, chance: random.Random, number: int) -> tuple[list[str], str]:
         name = f"two-{number}"
         command = ("--resume=auto", f"--name={name}", *campaign.flags)
         processes = both(server, *command)
@@ -292,28 +291,23 @@ def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
         died = time.perf_counter()
         codes = [process.wait() for process in processes]
         took = time.perf_counter() - died
+        way = "ended before" if codes[victim] == 0 else "killed"
+        if way == "killed":
+            stayed.append(took)
         trained = "\nepoch 4/4" in processes[0].output()  # then nobody needs the other one
         if took > 60 or codes[1 - victim] not in ((0, 4) if trained else (4,)):
-            return took, f"{name}: {codes} after {took:.0f} s: {[process.output() for process in processes]}"
+            return [way], f"{name}: {codes} after {took:.0f} s: {[process.output() for process in processes]}"
         saved, said = saved_step(campaign.project, name), finish(server, *command)
         if resumed_step(said) not in (saved, None):
-            return took, f"{name} had saved step {saved}: {said}"
-        if codes[victim] == 0:
-            return None, ""
+            return [way], f"{name} had saved step {saved}: {said}"
         folder = run_folder(campaign.project, name)
         if not same(final(folder), whole) or duplicates(folder):
-            return took, f"{name} has other bits, or TensorBoard differs"
+            return [way], f"{name} has other bits, or TensorBoard differs"
         shutil.rmtree(folder.parent)
-        return took, ""
+        return [way], ""
 
-    stayed: list[float] = []
-    trials, wrong = 0, []
-    while len(stayed) < count and trials < 10 * count:
-        results = campaign.trials(trial, range(trials, trials + count - len(stayed)))
-        trials += len(results)
-        stayed += [took for took, _ in results if took is not None]
-        wrong += [sentence for _, sentence in results if sentence]
-    return {"count": len(stayed), "slowest": round(max(stayed), 1), "wrong": wrong}
+    found = campaign.until(count, trial, counts=lambda way: way == "killed")
+    return {**found, "slowest": round(max(stayed, default=0), 1)}
 
 
 def damage(campaign: Campaign, corruptions: int, failures: int) -> dict[str, dict[str, Any]]:
