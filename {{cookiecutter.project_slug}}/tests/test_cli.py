@@ -91,3 +91,18 @@ finally:
         "--task.",
     ):
         assert flag in output
+
+
+def test_torch_is_loaded_without_looking_for_garbage() -> None:
+    """Which is looked for again afterwards, and at all times in a program that has loaded torch before."""
+    script = """
+import gc
+from {{ cookiecutter.__package }}.cli import loading
+for first in (True, False):
+    with loading():
+        import torch
+        assert gc.isenabled() != first
+    assert gc.isenabled() and gc.get_freeze_count() > 0
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)

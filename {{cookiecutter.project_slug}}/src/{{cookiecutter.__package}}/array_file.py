@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import psutil
 
 from .errors import DataError
+from .memory import check_memory
 from .npy_header import SAVE_AGAIN, Header, read_header
 from .progress import progress
 
@@ -131,10 +131,3 @@ class ArrayFile:
         if member.file_size > most:
             what = f"it claims {member.file_size:,} bytes, but only {member.compress_size:,} are in the file"
             raise DataError(what, where, SAVE_AGAIN)
-
-
-def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a smaller type such as uint8") -> None:
-    """Raise DataError unless so many bytes can be had, before they are taken: too many would end the process."""
-    if nbytes > (free := psutil.virtual_memory().available):
-        what = f"it needs {nbytes / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} are free"
-        raise DataError(what, where, fix)

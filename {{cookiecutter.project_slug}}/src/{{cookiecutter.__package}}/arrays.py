@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import psutil
 
-from .array_file import Array, ArrayFile, check_memory
+from .array_file import Array, ArrayFile
 from .checks import check, check_precision
 from .data_config import DataSettings
 from .errors import ConfigError, DataError
+from .memory import check_memory, free_memory
 from .splits import Rows, Samples, Split, cut
 from .targets import arrange, strata
 
@@ -89,7 +89,7 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
     names = [file.path.stem] if file.single else [settings.x + suffix for suffix in ("", "_train", "_val", "_test")]
     nbytes = sum(path.stat().st_size for path in map(file.members.get, names) if isinstance(path, Path))
     if settings.resident == "auto":
-        return nbytes <= psutil.virtual_memory().available // 2
+        return nbytes <= free_memory() // 2
     if settings.resident == "yes":
         check_memory(nbytes, f"in {file.path}", "leave out --data.resident, and it is read batch by batch")
     return settings.resident == "yes"

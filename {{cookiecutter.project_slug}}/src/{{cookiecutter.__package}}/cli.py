@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             inspect.run(command.data, command.model, command.task, program=PROGRAM, flags=arguments[1:])
         elif isinstance(command, ImportImages):
-            from .commands import import_images
+            with loading():
+                from .commands import import_images
 
             import_images.run(command.folder, command.out, resize=command.resize)
         else:
@@ -129,10 +130,13 @@ def use(command: Evaluate | Predict) -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import torch without looking for garbage meanwhile: there is none, and that would take a third of the time."""
+    """Import torch without looking for garbage: there is hardly any, and the search would take a third of the time."""
+    if "torch" in sys.modules or not gc.isenabled():  # a program calls, and has objects of its own
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()  # nor is it looked for later among what was imported
+        gc.freeze()  # nor is it searched for later in what was imported
         gc.enable()

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .array_file import Array, check_memory
+from .array_file import Array
 from .data_config import DataSettings
 from .errors import ConfigError, DataError
+from .memory import check_memory
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # of all samples
 

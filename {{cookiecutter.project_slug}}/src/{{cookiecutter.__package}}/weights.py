@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .array_file import check_memory
 from .checkpoint import load_best
 from .config import Settings
 from .errors import ConfigError, RefusedError
+from .memory import check_memory
 from .model import build_model
 from .targets import Targets
 

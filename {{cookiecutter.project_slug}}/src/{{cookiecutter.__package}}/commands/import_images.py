@@ -7,8 +7,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..array_file import check_memory
 from ..errors import DataError, printable
+from ..memory import check_memory
 from ..progress import progress
 from ..storage import check_new, new_file
 
