@@ -19,6 +19,7 @@ import my_experiment.figures  # noqa: F401  # which train would import at its en
 from my_experiment import cli
 
 PACKAGE = str(Path(cli.__file__).parent)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Death:
@@ -57,8 +58,10 @@ def start(
     file_size: int | None = None,
 ) -> int:
     """Run a command in a fork, its output in a log. A write beyond `file_size` kills it in the middle of the write."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # Python forgets what comes while it forks
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return child
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -73,6 +76,9 @@ def start(
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     code = 1
     try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what came already ends it here, as it ends a Python that starts
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         code = cli.main(arguments)
     finally:
         sys.settrace(None)
