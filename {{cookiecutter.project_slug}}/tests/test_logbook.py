@@ -44,6 +44,14 @@ def test_a_resumed_run_drops_what_lies_beyond_its_checkpoint(tmp_path: Path) -> 
     assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
 
 
+def test_no_two_starts_of_a_run_have_the_same_second(tmp_path: Path) -> None:
+    """Or TensorBoard could read the second file first, and miss what it takes for dropped."""
+    for _ in range(3):
+        Logbook(tmp_path).close()
+    seconds = {path.name.split(".")[3] for path in tmp_path.glob("events*")}
+    assert len(seconds) == 3
+
+
 def test_training_goes_on_without_tensorboard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
     logbook = Logbook(tmp_path)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ class Logbook:
         self.log = (folder / "train.log").open("a", encoding="utf-8")
         self.has_curves = True
         threading.excepthook = without_writer
+        # TensorBoard reads the files of a run by their names, which tell the second of a start, and then the process.
+        while any(folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
+            time.sleep(0.05)
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
     def write(self, text: str, *, colour: str = "") -> None:
