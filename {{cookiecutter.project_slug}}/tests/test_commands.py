@@ -217,6 +217,10 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     assert output.endswith(f"look at it: tensorboard --logdir '{moved}'\n")
     assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
 
+    (run / "status.json").unlink()  # as if killed at the end
+    shorter, _ = start("train", f"--resume={run}", "--epochs=1").communicate()
+    assert "finished: 2 epochs" in shorter
+
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),

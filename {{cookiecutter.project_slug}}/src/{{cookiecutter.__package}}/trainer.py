@@ -80,7 +80,7 @@ class Trainer:
                 raise
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
-        return "finished", f"{self.epochs} epochs"
+        return "finished", f"{self.epoch} epochs"
 
     def run_epoch(self) -> None:
         """Train and validate for an epoch, log it, then save it; killed in between, a run repeats the epoch."""
