@@ -37,6 +37,15 @@ def torchrun(
     )  # fmt: skip
 
 
+def two_agents(project: Path, *arguments: tuple[str, ...]) -> "list[subprocess.Popen[str]]":
+    """Start one process by each of two torchruns, as on two machines, with arguments for each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}")
+    return [torchrun(project, *flags, launcher=launcher) for flags in arguments]
+
+
 def finish(process: "subprocess.Popen[str]", *, fails: bool = False) -> tuple[str, str]:
     """Wait for torchrun, whose exit code is 0 or 1, whatever that of its processes; return stdout and stderr."""
     output, errors = process.communicate(timeout=300)
@@ -124,15 +133,26 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render) 
     assert same(final(run_folder(project, "stopped")), final(run_folder(project, "whole")))
 
 
-def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
-    """The newest run of a name is locked, so that the process with rank 0 takes the one before."""
+def test_several_processes_do_not_take_an_older_run(render: Render) -> None:
+    """The newest of the name is being trained: one process alone would take the one before, which is finished."""
     project = render(model="mlp")
     for epochs in (1, 2):
         finish(torchrun(project, *FLAGS, f"--epochs={epochs}"))
         time.sleep(1)  # the name of a run has its second
     with FileLock(newest_run(project) / ".lock"):
-        _, errors = finish(torchrun(project, *FLAGS, "--resume=auto"), fails=True)
-    assert errors.count("error: the processes would continue different checkpoints; by --resume auto; wait for") == 2
+        _, errors = finish(torchrun(project, *FLAGS, "--epochs=3", "--resume=auto"), fails=True)
+    assert "error: the run is being trained by process " in errors and "; wait for it, or start a new run" in errors
+
+
+def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
+    """As on machines that do not share the folder of runs."""
+    project = render(model="mlp")
+    finish(torchrun(project, *FLAGS, "--epochs=1"))
+    flags = (*FLAGS, "--epochs=2", "--resume=auto")
+    both = two_agents(project, (*flags, "--runs-dir=runs"), (*flags, "--runs-dir=elsewhere"))
+    errors = "".join(finish(process, fails=True)[1] for process in both)
+    sentence = "error: the processes would continue different checkpoints; by --resume auto; let --runs-dir name one"
+    assert errors.count(sentence) == 2 and not (project / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -184,11 +204,5 @@ def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tm
 
 
 def test_two_agents_on_one_host(render: Render) -> None:
-    project = render(model="mlp")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}")
-    both = [torchrun(project, *FLAGS, launcher=launcher) for _ in range(2)]
-    outputs = "".join(finish(process)[0] for process in both)
+    outputs = "".join(finish(process)[0] for process in two_agents(render(model="mlp"), FLAGS, FLAGS))
     assert outputs.count("epoch 6/6") == 1 and "2 processes of 1 threads" in outputs

@@ -63,7 +63,7 @@ class Experiment:
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
         starts = self.workers.collect(checkpoint["progress"] if checkpoint else None)
         if any(start != starts[0] for start in starts):
-            fix = "wait for the other training of this name, or say which with --resume RUN"
+            fix = "let --runs-dir name one folder that all machines share"
             raise RefusedError("the processes would continue different checkpoints", "by --resume auto", fix)
         if self.workers.rank:
             torch.manual_seed(settings.seed + 2**32 * self.workers.rank)  # dropout of its own

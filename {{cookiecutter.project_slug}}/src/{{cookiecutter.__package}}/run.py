@@ -106,8 +106,8 @@ def find_run(resume: str, settings: Settings) -> Path | None:
     if resume != "auto":
         return config_of(Path(resume)).parent
     configs = sorted((settings.runs_dir / settings.name).glob("*/config.yaml"), reverse=True)
-    if is_follower() and configs:
-        return configs[0].parent  # the one with rank 0 looks at its lock
+    if configs and "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1":
+        return configs[0].parent  # several processes must choose the same one: its lock is looked at later
     for config in configs:
         try:
             with FileLock(config.parent / ".lock", timeout=0):
