@@ -211,15 +211,24 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     again = start("train", f"--resume={run}")
     assert again.wait() == 0 and again.stdout and again.stdout.read().startswith("already finished")
 
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("weight_decay: 0.05\n", ""))  # as of code that did not have it yet
     longer = start("train", f"--resume={run}", "--epochs=2")
     output, _ = longer.communicate()
+    assert output.startswith("the code has got settings since the run began; it goes on with --weight-decay=0.05\n")
     assert longer.returncode == 0 and "epoch 2/2" in output and "resumed after step 2" in output
     assert output.endswith(f"look at it: tensorboard --logdir '{moved}'\n")
     assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
 
+    run = Path(shutil.copytree(run, tmp_path / "copy"))
+    status = (run / "status.json").read_text()
+    (run / "status.json").write_text(status.replace('"finished"', '"stopped_early"'))
+    early, _ = start("train", f"--resume={run}").communicate()
+    assert early == f"already finished: {run}; train it longer with more --patience\n"
+
     (run / "status.json").unlink()  # as if killed at the end
     shorter, _ = start("train", f"--resume={run}", "--epochs=1").communicate()
-    assert "finished: 2 epochs" in shorter
+    assert "finished: 2 epochs" in shorter and shorter.endswith(f"look at it: tensorboard --logdir {run}\n")
 
 
 @pytest.mark.parametrize(

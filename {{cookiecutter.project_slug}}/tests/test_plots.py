@@ -7,6 +7,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.plots import grid, show, show_mask, show_samples, worst
@@ -52,6 +53,19 @@ def test_rows_of_a_table_and_more_than_three_sides_have_no_picture() -> None:
         assert show_samples(ArrayDataset(np.zeros(shape), np.zeros(3)), {0: "a"}) is None
     images = ArrayDataset(np.zeros((3, 1, 4, 4)), np.zeros(3))
     assert show_samples(images, {}) is None and len(show_samples(images, {2: "a", 0: "b"}).axes) == 4
+
+
+class Rows(Dataset[tuple[np.ndarray, int]]):
+    """A dataset as a user may write it, without torch."""
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        return np.full((1, 4, 4), index), index
+
+
+def test_samples_may_be_arrays_of_numpy() -> None:
+    figure = show_samples(Rows(), {2: "a"})  # type: ignore[arg-type]
+    assert figure is not None
+    drawn(figure)
 
 
 def test_the_worst_come_first_and_the_faultless_not_at_all() -> None:

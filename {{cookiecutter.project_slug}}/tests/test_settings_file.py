@@ -8,7 +8,7 @@ from {{ cookiecutter.__package }}.arguments import parse
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
-from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, to_yaml
+from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, saved_settings, to_yaml
 
 
 def test_settings_survive_yaml(tmp_path: Path) -> None:
@@ -50,9 +50,15 @@ def test_a_resumed_run_may_change_how_long_and_where_but_not_what(tmp_path: Path
 
 
 def test_a_setting_that_was_added_since_does_not_stop_a_resume(tmp_path: Path) -> None:
-    check_changes("lr: 0.001\ndata:\n  x: x\n", Settings(), tmp_path)
+    """It is named with its value, whatever that is; what the run had keeps its value, however it is written."""
+    (tmp_path / "config.yaml").write_text("lr: 1e-3\ndata:\n  x: x\n")
+    saved = saved_settings(tmp_path / "config.yaml", parse(Settings, read_flags(tmp_path / "config.yaml")))
+    added = check_changes(saved, Settings(lr=1e-3, weight_decay=0.5), tmp_path)
+    assert "--weight-decay=0.5" in added and not any(flag.startswith(("--lr=", "--data.x=")) for flag in added)
+    with pytest.raises(RefusedError, match=r"the run began with --lr=0.001, not --lr=0.1"):
+        check_changes(saved, Settings(lr=0.1), tmp_path)
 
 
 def test_a_setting_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match=r"the run began with --model.colour=red, not --model.colour=None"):
+    with pytest.raises(RefusedError, match=r"the run began with --model.colour=red, which is gone; .*; go back to the"):
         check_changes("model:\n  colour: red\n", Settings(), tmp_path)

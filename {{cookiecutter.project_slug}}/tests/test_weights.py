@@ -4,12 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from {{ cookiecutter.__package }} import weights
+from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
 from {{ cookiecutter.__package }}.weights import load_weights, load_what_fits
 
 
 def test_weights_of_another_model_are_refused() -> None:
-    with pytest.raises(RefusedError, match=r"the model has other weights than when the run began; in model.py; undo"):
+    with pytest.raises(RefusedError, match=r"other weights than when the run began, such as weight; in model.py; undo"):
         load_weights(nn.Linear(3, 2), nn.Linear(3, 4).state_dict())
 
 
@@ -25,3 +27,18 @@ def test_weights_that_nothing_fits_are_refused() -> None:
         ConfigError, match=r"no weights of the other run fit this model; .*; choose a run of this model"
     ):
         load_what_fits(nn.Linear(3, 4), nn.Linear(5, 4).state_dict())
+
+
+def test_a_model_may_compute_while_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights without memory have no numbers; then there is a second model for a moment, which draws no number."""
+
+    def build(shape: tuple[int, ...], out_size: int, **settings: object) -> nn.Module:
+        rates = [rate.item() for rate in torch.linspace(0, 0.1, 3)]
+        return nn.Sequential(nn.Dropout(rates[-1]), nn.Linear(shape[0], out_size))
+
+    monkeypatch.setattr(weights, "build_model", build)
+    torch.manual_seed(3)
+    expected = build((5,), 4)
+    torch.manual_seed(3)
+    built = weights.build_checked(Settings(), (5,), 4, 8)
+    assert torch.equal(built[1].weight, expected[1].weight)

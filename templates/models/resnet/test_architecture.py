@@ -26,7 +26,8 @@ def parameters(model: torch.nn.Module) -> int:
 @pytest.mark.parametrize(("depth", "count"), [(18, 11_689_512), (34, 21_797_672), (50, 25_557_032)])
 def test_the_published_networks_have_the_published_number_of_weights(depth: int, count: int) -> None:
     with torch.device("meta"):
-        assert parameters(build_model((3, 224, 224), 1000, stem="large", depth=depth, width=64)) == count
+        settings = replace(DEFAULTS, stem="large", depth=depth, width=64)
+        assert parameters(build_model((3, 224, 224), 1000, **asdict(settings))) == count
 
 
 @pytest.mark.parametrize("depth", [8, 20, 56])

@@ -38,12 +38,13 @@ def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
     """Return a picture of how many samples of each class (row) were predicted as each class (column)."""
     classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.class_names]
     counts = np.bincount((target * classes + predicted).numpy(), minlength=classes**2).reshape(classes, classes)
-    side = min(12.0, 2 + 0.3 * classes)
+    side = min(12.0, 2.5 + 0.3 * classes)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     shares = counts / counts.sum(1, keepdims=True).clip(1)  # of the samples of the class
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="predicted", ylabel="true", title=f"{len(target):,} samples of the validation")
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(f"{len(target):,} samples of the validation", fontsize=9)
     if classes <= MOST_NAMES:
         axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0)
         axes.set_yticks(range(classes), names)

@@ -60,7 +60,7 @@ def test_signals_and_volumes_have_no_ssim() -> None:
         of_these = task(sides=len(shape) - 2)
         metrics = of_these.metrics(CPU)
         metrics.update(torch.zeros(shape), torch.zeros(shape))
-        assert set(metrics.compute()) == set(of_these.maximize) - {"loss"} == {"psnr", "mae"}
+        assert set(metrics.compute()) == set(of_these.maximize) - {"loss"} >= {"psnr", "mae"}
 
 
 @pytest.mark.parametrize("side", [1, 2, 7, 40])

@@ -112,7 +112,8 @@ def load_best(run: Path) -> dict[str, Any]:
     """Read the best checkpoint of a run directory. Raises ConfigError if there is none."""
     path = config_of(run).parent / "checkpoints" / "best.pt"
     if not path.is_file():
-        raise ConfigError("the run has no best checkpoint", str(path), "train it for an epoch at least: --resume")
+        fix = "resume it, or train another one, until --monitor is a number after an epoch"
+        raise ConfigError("the run has no best checkpoint", str(path), fix)
     return load_checkpoint(path)
 
 

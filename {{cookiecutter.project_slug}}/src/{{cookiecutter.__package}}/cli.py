@@ -13,8 +13,8 @@ from pathlib import Path
 from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, flags_of, parse
 from .config import Settings
 from .errors import ConfigError, ExperimentError, StorageError, exit_code, out_of_memory, printable
-from .run import config_of, find_run, is_done, is_follower
-from .settings_file import check_changes, to_yaml
+from .run import config_of, find_run, is_done, is_follower, read_json
+from .settings_file import check_changes, saved_settings
 from .signals import StopRequest
 
 
@@ -92,14 +92,18 @@ def train(command: Train, flags: list[str]) -> None:
             parent = command.settings.runs_dir / command.settings.name
             say(f"nothing to resume in {parent}: starting a new run")
     if folder:
-        saved_flags = flags_of(folder / "config.yaml")
+        config = folder / "config.yaml"
+        saved_flags = flags_of(config)
         saved = parse(Train, saved_flags).settings
         command = parse(Train, [*saved_flags, *flags])
-        check_changes(to_yaml(saved), command.settings, folder)
+        added = check_changes(saved_settings(config, saved), command.settings, folder)
         same_end = command.settings.epochs <= saved.epochs and command.settings.patience == saved.patience
         if is_done(folder) and same_end:
-            say(f"already finished: {folder}; train it longer with --epochs")
+            early = read_json(folder / "status.json")["state"] == "stopped_early"
+            say(f"already finished: {folder}; train it longer with {'more --patience' if early else '--epochs'}")
             return
+        if added:
+            say(f"the code has got settings since the run began; it goes on with {' '.join(added)}")
 
     with loading():
         from .commands import train

@@ -1,5 +1,7 @@
 """Small pictures of samples, whatever their shape, as matplotlib draws them."""
 
+import textwrap
+
 import numpy as np
 import torch
 from matplotlib import rcParams
@@ -34,9 +36,9 @@ def grid(rows: int, columns: int, *, side: float = 1.6) -> tuple[Figure, list[Ax
 
 def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = None) -> None:
     """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
-    sample, like = sample.cpu().float(), (sample if like is None else like).cpu().float()
+    sample, like = (torch.as_tensor(tensor).cpu().float() for tensor in (sample, sample if like is None else like))
     low, high = like.min().item(), like.max().item()
-    axes.set_title(title[:60], fontsize=8)
+    axes.set_title(textwrap.fill(title[:60], 26), fontsize=7)
     if sample.ndim == 2:  # (C, L)
         axes.plot(sample.T.numpy(), linewidth=0.8)
         axes.set_ylim(low, high + (low == high))

@@ -20,14 +20,27 @@ def to_yaml(settings: Settings) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def check_changes(saved: str, wanted: Settings, run: Path) -> None:
-    """Raise RefusedError if a resumed run would go on with other settings than it began with, `saved` as YAML."""
+def saved_settings(path: Path, settings: Settings) -> str:
+    """Return those of the settings that were read from a file, as YAML: the code may have got others since."""
+    named = dict(flatten(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    return yaml.safe_dump({n: value for n, value in flatten(yaml.safe_load(to_yaml(settings))) if n in named})
+
+
+def check_changes(saved: str, wanted: Settings, run: Path) -> list[str]:
+    """Return, as flags, the settings that the code has got since a run began with those that are `saved` as YAML.
+
+    Raises RefusedError if the run would go on with others than it began with.
+    """
     before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
-    changed = [name for name in before if name not in MAY_CHANGE and before[name] != after.get(name)]
+    if gone := [name for name in before if name not in after]:
+        fix = "go back to the code that has it, or start a new run"
+        raise RefusedError(f"the run began with --{gone[0]}={before[gone[0]]}, which is gone", f"in {run}", fix)
+    changed = [name for name in before if name not in MAY_CHANGE and before[name] != after[name]]
     if changed:
-        began, asked = (" ".join(f"--{name}={values.get(name)}" for name in changed) for values in (before, after))
+        began, asked = (" ".join(f"--{name}={values[name]}" for name in changed) for values in (before, after))
         fix = "resume without these flags, or start a new run"
         raise RefusedError(f"the run began with {began}, not {asked}", f"in {run}", fix)
+    return [f"--{name}={value}" for name, value in after.items() if name not in before]
 
 
 def read_flags(path: Path) -> list[str]:

@@ -34,12 +34,21 @@ def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, bat
 
     Raises DataError, before any memory is taken, if it and a batch do not fit.
     """
-    with torch.device("meta"), Undrawn():  # shapes only
-        weights = build_model(shape, out_size, **asdict(settings.model)).parameters()
+    weights = sketch(settings, shape, out_size).parameters()
     batch = 4 * batch_size * math.prod(shape)
     needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
     check_memory(needed, "for the model", "use smaller settings of --model, --data.resize or --batch-size")
     return build_model(shape, out_size, **asdict(settings.model))
+
+
+def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Module:
+    """Return the model without memory for its weights; or with it, if it computes with numbers while it is built."""
+    try:
+        with torch.device("meta"), Undrawn():
+            return build_model(shape, out_size, **asdict(settings.model))
+    except RuntimeError:  # what is wrong with the model itself is raised again
+        with torch.random.fork_rng(devices=[]):
+            return build_model(shape, out_size, **asdict(settings.model))
 
 
 def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int, ...], targets: Targets) -> list[str]:
@@ -50,10 +59,8 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     other, anew = load_best(run), set()
     same_task = other["targets"].keys() == targets.state_dict().keys()
     if not same_task or Targets(**other["targets"]).names != targets.names:
-        with torch.device("meta"):  # shapes only
-            wider = build_model(shape, targets.out_size + 1, **asdict(settings.model))
-        own = model.state_dict()
-        anew = {name for name, weight in wider.state_dict().items() if weight.shape != own[name].shape}
+        wider, own = sketch(settings, shape, targets.out_size + 1).state_dict(), model.state_dict()
+        anew = {name for name, weight in wider.items() if weight.shape != own[name].shape}
     return load_what_fits(model, other["model"], but=anew)
 
 
@@ -61,8 +68,10 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Put saved weights into a model of the same shape. Raises RefusedError if model.py has been changed since."""
     saved, built = ({name: tensor.shape for name, tensor in d.items()} for d in (weights, model.state_dict()))
     if saved != built:
-        what = "the model has other weights than when the run began"
-        raise RefusedError(what, "in model.py", "undo the change, or start a new run")
+        other = [name for name in {**saved, **built} if saved.get(name) != built.get(name)]
+        what = f"the model has other weights than when the run began, such as {other[0]}"
+        fix = "undo the change, or give a new setting its old value in config.yaml of the run, or start a new run"
+        raise RefusedError(what, "in model.py", fix)
     model.load_state_dict(weights)
 
 

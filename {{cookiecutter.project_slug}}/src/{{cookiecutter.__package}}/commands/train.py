@@ -39,7 +39,9 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
     if fast_dev_run:
         print("every phase but the drawing works on one batch; nothing was kept")
     else:
-        runs = folder.parent.parent if folder else settings.runs_dir
+        runs = settings.runs_dir
+        if folder:  # unless it was put somewhere else, beside runs of its name
+            runs = folder.parent.parent if folder.parent.name == settings.name else folder
         print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
 
 
