@@ -362,3 +362,18 @@ def test_the_gpu_script_takes_what_there_is(tmp_path: Path, tools: tuple[str, ..
     else:
         expected = {"gpustat": "gpustat -cp --watch\n", "watch": "watch -n0.1 nvidia-smi\n"}[tools[0]]
         assert (result.returncode, result.stdout) == (0, expected)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+def test_a_terminal_that_is_closed_does_not_end_the_training(start: Command, tmp_path: Path) -> None:
+    process = start("train", "--epochs=30", "--patience=0")
+    wait_for(process, "epoch  2/30")
+    process.send_signal(signal.SIGHUP)
+    output, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "") and "epoch 30/30" in output
+
+
+def test_samples_that_are_too_large_are_refused_before_one_is_made(start: Command, tmp_path: Path) -> None:
+    process = start("train", "--data.resize=60000")
+    _, errors = process.communicate()
+    assert process.returncode == 2 and errors.startswith("error: it needs ") and "; for the model; " in errors

@@ -14,6 +14,7 @@ from {{ cookiecutter.__package }}.device import (
     choose_device,
     choose_precision,
     random_states,
+    require_working,
     restore_random_states,
     seed_everything,
 )
@@ -61,6 +62,19 @@ def test_a_seed_decides_everything() -> None:
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"--device {name} is not available; .*; choose one of: auto, .*cpu"):
         choose_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine can use its GPU")
+def test_a_device_that_torch_cannot_use_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--device cuda:0 cannot be used \(.+\); on .*; install the build of"):
+        require_working("cuda:0")
+
+
+def test_what_is_deterministic_ends_with_the_next_seed() -> None:
+    for deterministic in (True, False):
+        seed_everything(0, deterministic=deterministic)
+        assert torch.are_deterministic_algorithms_enabled() == deterministic
+        assert torch.backends.cudnn.benchmark != deterministic
 
 
 def test_auto_takes_the_gpu_if_there_is_one() -> None:

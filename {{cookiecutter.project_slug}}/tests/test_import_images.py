@@ -1,5 +1,6 @@
 """A folder of pictures per class becomes one file of arrays (lesson 9 of the notes)."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 
 from {{ cookiecutter.__package }}.cli import main
+from {{ cookiecutter.__package }}.errors import ConfigError
+from {{ cookiecutter.__package }}.storage import new_file
 
 
 @pytest.fixture
@@ -32,6 +35,25 @@ def test_pictures_become_arrays_with_the_names_of_their_folders(pictures: Path, 
         assert arrays["x"].shape == (6, 1, 5, 4) and arrays["x"].dtype == np.uint8
         assert arrays["y"].tolist() == ["dog"] * 3 + ["猫"] * 3
         assert arrays["x"][:, 0, 0, 0].tolist() == [1, 11, 21, 0, 10, 20]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a permission elsewhere")
+def test_the_folder_of_a_class_may_be_a_link(pictures: Path, tmp_path: Path, capsys) -> None:
+    (pictures / "dog").rename(tmp_path / "dogs")
+    (pictures / "dog").symlink_to(tmp_path / "dogs")
+    assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 0
+    assert capsys.readouterr().out.startswith("6 pictures of 2 classes, (1, 5, 4), are in ")
+
+
+def test_a_file_appears_once_it_is_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out.npz"
+    with new_file(out) as file:
+        file.write(b"all of it")
+        assert not out.exists()
+    assert out.read_bytes() == b"all of it" and list(tmp_path.iterdir()) == [out]
+    with pytest.raises(ConfigError, match="there is such a file already"), new_file(out) as file:
+        file.write(b"of somebody else")
+    assert out.read_bytes() == b"all of it" and list(tmp_path.iterdir()) == [out]
 
 
 def test_grey_among_colours_becomes_three_channels(pictures: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
+from {{ cookiecutter.__package }}.inference import evaluation_batch_size
 from {{ cookiecutter.__package }}.signals import StopRequest
 
 from .example import targets
@@ -183,3 +184,9 @@ def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> Non
     code, _, error = call("train", f"--init-from={tmp_path / 'no'}", f"--runs-dir={tmp_path}", f"--data.path={small}")
     assert code == 2 and error.startswith("error: there is no run; at ")
     assert list(tmp_path.iterdir()) == [small]
+
+
+def test_no_more_is_scored_at_once_than_fits_where_batches_are_computed_in_parts(settings: Settings) -> None:
+    assert evaluation_batch_size(replace(settings, batch_size=64)) == 256
+    assert evaluation_batch_size(replace(settings, batch_size=64, accumulate=16)) == 16
+    assert evaluation_batch_size(replace(settings, batch_size=1, accumulate=16)) == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from {{ cookiecutter.__package }}.errors import RefusedError
 from {{ cookiecutter.__package }}.logbook import Logbook, cut_back, tag
 
 
@@ -86,3 +87,12 @@ def test_tags_put_together_what_belongs_together() -> None:
         "learning_rate",
         "gpu/memory",
     ]
+
+
+@pytest.mark.parametrize("line", ["\n", "[]\n", '{"epoch": 2}\n', "null\n"])
+def test_a_line_of_somebody_else_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 10}\n' + line)
+    with pytest.raises(RefusedError, match=r"the file is damaged \(.*, after 13 bytes; repair the line, or"):
+        cut_back(path, 50)
+    assert path.read_text() == '{"step": 10}\n' + line

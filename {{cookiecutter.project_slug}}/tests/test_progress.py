@@ -21,13 +21,13 @@ print("done")
 """
 
 
-def output(steps: int, terminal: bool) -> str:
+def output(steps: int, terminal: bool, **variables: str) -> str:
     """Run the code with its errors on a terminal, or on a pipe, and return what came there."""
     reader, writer = os.openpty() if terminal else os.pipe()
     if terminal:
         importlib.import_module("termios").tcsetwinsize(writer, (24, 80))  # POSIX only
     command = [sys.executable, "-c", SLOW.replace("{steps}", str(steps))]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), **variables}
     subprocess.run(command, env=environment, stderr=writer, stdout=subprocess.DEVNULL, check=True)
     os.write(writer, b"end")  # so that there is something to read
     return os.read(reader, 100_000).decode().removesuffix("end")
@@ -39,3 +39,4 @@ def test_a_bar_appears_on_a_terminal_after_a_while() -> None:
     assert "reading x: " in shown and "6.00/6.00" in shown
     assert shown.split("\r")[-2].strip() == "" == shown.split("\r")[-1]  # it wiped itself out
     assert output(1, terminal=True) == output(3, terminal=False) == ""
+    assert output(3, terminal=True, RANK="1") == ""  # the first process speaks for all

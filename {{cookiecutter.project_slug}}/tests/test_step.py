@@ -119,3 +119,13 @@ def test_a_smaller_sample_has_the_means_of_what_falls_together() -> None:
     x = torch.arange(8.0).view(1, 1, 2, 4)
     assert resize(x, (2, 2)).tolist() == [[[[0.5, 2.5], [4.5, 6.5]]]]
     assert resize(x, (1, 8)).shape == (1, 1, 1, 8)  # smaller and larger at once
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16])
+def test_a_share_without_samples_takes_part(settings: Settings, precision: torch.dtype) -> None:
+    """As of a batch that is smaller than the number of processes; with fp16, it may be the first one."""
+    step, x, y = build(settings, precision)
+    for parameter in step.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    step.optimizer.zero_grad = lambda: None  # type: ignore[method-assign]  # the gradients of the others
+    assert step(x[:0], y[:0], 1).item() == 0

@@ -97,4 +97,9 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
             what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
             raise DataError(what, where, "number the classes, or name them by strings")
         y = y.astype(np.int64)
+    if y.dtype == np.uint64:  # which NumPy compares with others by way of floats
+        if (y >= 2**63).any():
+            what = f"label {y.max()} at index {int(y.argmax())} is too large"
+            raise DataError(what, where, "number the classes, or name them by strings")
+        y = y.astype(np.int64)
     return y

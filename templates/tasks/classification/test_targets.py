@@ -23,6 +23,7 @@ NAMES = Targets(["a", "b", "c"], [1, 1, 1])
         (np.array([[7], [3], [3], [9]]), [3, 7, 9]),
         (np.array([7.0, 3.0, 3.0, 9.0], np.float16), [3, 7, 9]),
         (np.array([7, 3, 3, 9], np.uint8), [3, 7, 9]),
+        (np.array([2**60 + 1, 2**60, 2**60, 2**60 + 2], np.uint64), [2**60, 2**60 + 1, 2**60 + 2]),
         (np.array(["dog", "ant", "ant", "fox"]), ["ant", "dog", "fox"]),
     ],
 )
@@ -38,6 +39,7 @@ def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[obj
     ("labels", "sentence"),
     [
         (np.array([0.0, 1.5]), "label 1.5 at index 1 is not a whole number"),
+        (np.array([0, 2**63], np.uint64), f"label {2**63} at index 1 is too large"),
         (np.array([0.0, 2.0**24], np.float32), "label 16777216.0 at index 1 is .* too large to be exact"),
         (np.array([0.0, 1e19]), "label 1e.19 at index 1 is .* too large to be exact"),
         (np.zeros((4, 2)), r"the labels have shape \(4, 2\)"),

@@ -138,7 +138,7 @@ def parse(kind: Any, arguments: list[str], *, where: str = "on the command line"
         rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1] if not row.startswith("│" + " " * 9)]
         paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
         flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
-        near = "Perhaps you meant:" in rows and flags[0] not in arguments
+        near = "Perhaps you meant:" in rows and flags[0] not in [argument.partition("=")[0] for argument in arguments]
         what = " ".join(paragraphs[0]).rstrip(".")
         fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
         if (path := what.removeprefix("Unrecognized options: ")) in arguments and Path(path).exists():

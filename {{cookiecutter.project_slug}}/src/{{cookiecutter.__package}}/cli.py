@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, flags_of, parse
 from .config import Settings
-from .errors import ConfigError, ExperimentError, StorageError, exit_code, out_of_memory, printable
+from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
 from .run import config_of, find_run, is_done, is_follower, read_json
 from .settings_file import check_changes, saved_settings
 from .signals import StopRequest
@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = exit_code(error)
         if code == 1 or "--debug" in arguments:
             traceback.print_exc()
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        if not (is_follower() and isinstance(error, Interrupted | DivergedError)):  # the first process says so, for all
+            print(f"error: {sentence(error)}", file=sys.stderr)
         return code
 
 
@@ -58,8 +59,10 @@ def sentence(error: Exception) -> str:
     """Return what is wrong, where, and how to fix it, for any exception."""
     if isinstance(error, ExperimentError):
         return str(error)
-    if exit_code(error) == StorageError.exit_code and isinstance(error, OSError):
+    if exit_code(error) != 1 and isinstance(error, OSError):
         fix = "make room, or choose a place where you may write (--runs-dir, --out)"
+        if exit_code(error) == ConfigError.exit_code:
+            fix = "give another path"
         return printable(f"{error.strerror}; {error.filename or 'in the run directory'}; {fix}")
     if what := out_of_memory(error):
         return f"{what}; in this process; close others, or give it smaller data, a smaller model, smaller batches"

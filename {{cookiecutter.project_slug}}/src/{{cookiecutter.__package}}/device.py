@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import subprocess
 import sys
 from contextlib import suppress
 from typing import Any
@@ -19,10 +18,11 @@ def choose_device(name: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; never another one than was asked for.
 
     For `cuda`, each process that torchrun starts on a machine has a GPU of its own. Raises ConfigError if this machine
-    does not have it.
+    does not have it, or cannot use it.
     """
+    several = os.environ.get("LOCAL_WORLD_SIZE", "1") != "1"
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() and not several else []
     available = [*(["cuda"] if cuda else []), *cuda, *mps, "cpu"]
     if name == "auto":
         name = available[0]
@@ -31,9 +31,21 @@ def choose_device(name: str) -> torch.device:
     if name not in available:
         where = f"on this machine with torch {torch.__version__}"
         raise ConfigError(f"--device {name} is not available", where, f"choose one of: auto, {', '.join(available)}")
+    require_working(name)
     if name.startswith("cuda:"):
         torch.cuda.set_device(name)  # streams and graphs are made there, too
     return torch.device(name)
+
+
+def require_working(name: str) -> None:
+    """Raise ConfigError if the device is there, but torch cannot use it: its driver may be too old."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        what = f"--device {name} cannot be used ({str(error).partition(chr(10))[0]})"
+        where = f"on this machine with torch {torch.__version__}"
+        fix = "install the build of torch for its driver (https://pytorch.org/get-started/locally), or try --device cpu"
+        raise ConfigError(what, where, fix) from error
 
 
 def name_of(device: torch.device) -> str:
@@ -46,15 +58,6 @@ def is_exact(device: torch.device, *, deterministic: bool) -> bool:
     return device.type == "cpu" or (device.type == "cuda" and deterministic)
 
 
-def unused_card() -> str | None:
-    """Return the name of an NVIDIA card that this build of torch cannot use, if the driver knows of one."""
-    if torch.version.cuda or torch.version.hip or not shutil.which("nvidia-smi"):
-        return None
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True)
-    return listed.stdout.splitlines()[0] if listed.returncode == 0 and listed.stdout else None
-
-
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """Return the number format of the forward pass for `auto`, `fp32`, `bf16`, `fp16`.
 
@@ -62,7 +65,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """
     torch.set_float32_matmul_precision("high" if device.type == "cuda" else "highest")
     if name == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if fast else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
 
@@ -82,8 +85,9 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = not deterministic  # it looks for the fastest convolution, which may vary
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-        torch.use_deterministic_algorithms(True)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def generator(*seeds: int, device: str | torch.device = "cpu") -> torch.Generator:

@@ -5,6 +5,8 @@ import re
 
 # What the operating system says when a disk is full, a file too large, or a folder not ours to write.
 STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# What it says of a path that cannot be one.
+NAMES = {errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class ExperimentError(Exception):
@@ -78,7 +80,7 @@ def out_of_memory(error: BaseException) -> str | None:
     NumPy and Python raise MemoryError; torch a RuntimeError, whose message names the amount.
     """
     amount = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", str(error))
-    says_so = amount or "out of memory" in str(error)
+    says_so = amount or re.search("out of memory|STATUS_ALLOC_FAILED", str(error))
     if not (isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and says_so)):
         return None
     reason = f"no room for {amount[1]}" if amount else str(error).partition("\n")[0]
@@ -94,6 +96,8 @@ def exit_code(error: BaseException) -> int:
     """Return the exit code that the error ends a command with; 1 is for bugs."""
     if isinstance(error, OSError) and error.errno in STORAGE:
         return StorageError.exit_code
+    if isinstance(error, OSError) and error.errno in NAMES:
+        return ConfigError.exit_code
     if out_of_memory(error):
         return OutOfMemoryError.exit_code
     return error.exit_code if isinstance(error, ExperimentError) else 1

@@ -41,7 +41,7 @@ class Experiment:
     ) -> None:
         self.settings, self.checkpoint = settings, checkpoint
         self.device = choose_device(settings.device)
-        seed_everything(settings.seed, deterministic=settings.deterministic)  # before anything starts CUDA
+        seed_everything(settings.seed, deterministic=settings.deterministic)  # before cuBLAS starts
         self.precision = choose_precision(settings.precision, self.device)
         if settings.compile:
             require_compiler()

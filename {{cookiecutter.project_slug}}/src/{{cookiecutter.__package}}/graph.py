@@ -35,24 +35,30 @@ class ReplayedStep(Step):
         """Learn from the samples in a batch, and return its mean loss (0-d, on the device)."""
         self.seen[x.shape] += 1
         if self.waits or self.seen[x.shape] <= WARM_UP:
-            return self.ordinary(x, y, count, watch=self.seen[x.shape] == WARM_UP)
+            return self.ordinary(x, y, count)
         if x.shape not in self.recordings:
             self.recordings[x.shape] = Recording(super().__call__, x, y, count, stream=self.stream)
         return self.recordings[x.shape].replay(x, y)
 
-    def ordinary(self, x: Tensor, y: Tensor, count: int, *, watch: bool) -> Tensor:
-        """Take a step as usual; if `watch`, find out whether it waits for the GPU."""
+    def ordinary(self, x: Tensor, y: Tensor, count: int) -> Tensor:
+        """Take a step as usual, but for the stream; look at the last one before a recording."""
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream), warnings.catch_warnings(record=watch) as caught:
-            if watch:
-                warnings.simplefilter("always")
-                torch.cuda.set_sync_debug_mode("warn")
+        with torch.cuda.stream(self.stream):
+            step = self.watched if not self.waits and self.seen[x.shape] == WARM_UP else super().__call__
+            loss = step(x, y, count)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return loss
+
+    def watched(self, x: Tensor, y: Tensor, count: int) -> Tensor:
+        """Take a step as usual, and find out whether it waits for the GPU."""
+        with warnings.catch_warnings(record=True) as caught:  # also that this mode is a prototype
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
             try:
                 loss = super().__call__(x, y, count)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        torch.cuda.current_stream().wait_stream(self.stream)
-        if any("called a synchronizing" in str(warning.message) for warning in caught or []):
+        if any("called a synchronizing" in str(warning.message) for warning in caught):
             self.waits = True
             self.say("graph   each step waits for numbers from the GPU, so that it cannot be replayed (slower)")
         return loss

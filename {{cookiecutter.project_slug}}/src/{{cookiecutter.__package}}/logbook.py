@@ -17,7 +17,7 @@ from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
-from .errors import printable
+from .errors import RefusedError, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,12 +98,13 @@ class Logbook:
 
     def progress(self, *, total: int, done: int) -> "tqdm[Any]":
         """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""
-        hidden = None if sys.stderr else True  # None: shown on a terminal only
+        hidden = None if sys.stderr and os.environ.get("RANK", "0") == "0" else True  # None: shown on a terminal only
         return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=hidden, leave=False)
 
     def flush(self) -> None:
-        """Hand everything to the operating system; the trainer does so before it saves a checkpoint."""
+        """Hand everything to the operating system, and the metrics to the disk, before a checkpoint is saved."""
         self.metrics.flush()
+        os.fsync(self.metrics.fileno())  # a checkpoint must not outlive the lines before it
         with self.curves():
             self.writer.flush()
 
@@ -128,13 +129,20 @@ def tag(name: str) -> str:
 
 
 def cut_back(path: Path, step: int) -> None:
-    """Drop the lines of metrics.jsonl that lie beyond the step, or that a killed process left unfinished."""
+    """Drop the lines of metrics.jsonl that lie beyond the step, or that a killed process left unfinished.
+
+    Raises RefusedError at a line that it did not write.
+    """
     if not path.exists():
         return
     with path.open("rb+") as file:
         end = 0
-        for line in file:
-            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
-                break
-            end += len(line)
+        try:
+            for line in file:
+                if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+                    break
+                end += len(line)
+        except (KeyError, TypeError, ValueError) as error:
+            what, where = f"the file is damaged ({error})", f"{path}, after {end} bytes"
+            raise RefusedError(what, where, "repair the line, or remove it, then resume again") from error
         file.truncate(end)

@@ -1,5 +1,6 @@
 """A progress bar for whatever takes longer than a person likes to wait without one."""
 
+import os
 import sys
 from typing import Any
 
@@ -7,8 +8,8 @@ from tqdm import tqdm
 
 
 def progress(total: int, what: str, *, unit: str) -> "tqdm[Any]":
-    """Return a bar that shows itself after half a second, on a terminal only, and leaves nothing behind."""
-    hidden = None if sys.stderr else True  # None: shown on a terminal only
+    """Return a bar that shows itself after half a second, on a terminal, for one process, and leaves nothing."""
+    hidden = None if sys.stderr and os.environ.get("RANK", "0") == "0" else True  # None: shown on a terminal only
     return tqdm(
         total=total, desc=what, unit=unit, unit_scale=True, delay=0.5, leave=False, dynamic_ncols=True, disable=hidden
     )

@@ -139,9 +139,8 @@ def is_done(folder: Path) -> bool:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the content of a file of the run, empty if it is not there. Raises RefusedError if it is damaged."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return content
-    except ValueError as error:
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    except (TypeError, ValueError) as error:
         raise RefusedError(f"the file is damaged ({error})", str(path), "remove it, then resume again") from error
 
 

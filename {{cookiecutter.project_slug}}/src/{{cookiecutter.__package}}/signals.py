@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
-SAVE = 1  # not a signal, and smaller than those below: asks for a checkpoint
+SAVE = 0  # not a signal, and smaller than all of them: asks for a checkpoint
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
@@ -20,6 +20,8 @@ class StopRequest:
         """Answer SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (clusters send it before the time is up)."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._receive)
+        if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it
+            signal.signal(signal.SIGHUP, self._receive if "TORCHELASTIC_RUN_ID" in os.environ else signal.SIG_IGN)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number

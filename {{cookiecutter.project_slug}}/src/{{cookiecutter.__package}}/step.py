@@ -42,6 +42,7 @@ class Step:
         self.workers = workers
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.zero = torch.zeros((), device=device)
+        self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Learn from the samples of this process in a batch of `count`.

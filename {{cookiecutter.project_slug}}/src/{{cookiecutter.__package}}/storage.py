@@ -50,14 +50,19 @@ def check_new(path: Path, endings: Sequence[str]) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is not there yet; if it cannot be written to its end, nothing is left. Raises OSError."""
-    with path.open("xb") as file:
-        try:
+    """Open a file that is not there yet: it appears once it is written to its end. Raises OSError and ConfigError."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
             yield file
-        except BaseException:
-            with suppress(OSError):
-                path.unlink()
-            raise
+            file.flush()
+            os.fsync(file.fileno())
+        check_new(path, [path.suffix])  # somebody else may have made it meanwhile
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,10 +1,12 @@
 """What is going to be trained, for people."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import torch
 
-from .device import name_of, unused_card
+from .device import name_of
 from .experiment import Experiment
 from .stream import Stream
 
@@ -36,3 +38,15 @@ def summarize(experiment: Experiment) -> Iterator[str]:
         yield "        the samples stay in the memory of the host, since the GPU has no room for them (slower)"
     if not experiment.batches("train").whole:
         yield f"loader  a DataLoader reads {type(train).__name__} sample by sample (slower)"
+
+
+def unused_card() -> str | None:
+    """Return the name of an NVIDIA card that this build of torch cannot use, if the driver knows of one."""
+    if torch.version.cuda or torch.version.hip or not shutil.which("nvidia-smi"):
+        return None
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except subprocess.TimeoutExpired:  # the driver hangs
+        return None
+    return listed.stdout.splitlines()[0] if listed.returncode == 0 and listed.stdout else None

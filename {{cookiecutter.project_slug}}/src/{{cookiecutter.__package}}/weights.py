@@ -32,12 +32,13 @@ class Undrawn(TorchFunctionMode):
 def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, batch_size: int) -> nn.Module:
     """Return the model for samples of this shape, with random weights.
 
-    Raises DataError, before any memory is taken, if it and a batch do not fit.
+    Raises DataError, before their memory is taken, if it and a batch do not fit.
     """
-    weights = sketch(settings, shape, out_size).parameters()
     batch = 4 * batch_size * math.prod(shape)
-    needed = 4 * (batch + sum(weight.nbytes for weight in weights))  # with gradients and the optimizer's moments
-    check_memory(needed, "for the model", "use smaller settings of --model, --data.resize or --batch-size")
+    where, fix = "for the model", "use smaller settings of --model, --data.resize or --batch-size"
+    check_memory(4 * batch, where, fix)  # before a model that measures its layers is given a sample
+    weights = sketch(settings, shape, out_size).parameters()
+    check_memory(4 * (batch + sum(weight.nbytes for weight in weights)), where, fix)  # with gradients and moments
     return build_model(shape, out_size, **asdict(settings.model))
 
 

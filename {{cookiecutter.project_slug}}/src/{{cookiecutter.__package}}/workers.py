@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
-from .errors import LostError, RefusedError
+from .errors import LostError, RefusedError, out_of_memory
 
 T = TypeVar("T")
 
@@ -88,8 +88,8 @@ class Workers:
         if self.answer:
             numbers, work = self.answer
             meet(work.wait)
-            answer = int(numbers) or None
-        numbers = torch.tensor(number or 0)
+            answer = None if numbers < 0 else int(numbers)
+        numbers = torch.tensor(-1 if number is None else number)
         self.answer = numbers, distributed.all_reduce(numbers, distributed.ReduceOp.MAX, async_op=True)
         return answer
 
@@ -107,6 +107,8 @@ def meet(collective: Callable[[], Any]) -> None:
     try:
         collective()
     except RuntimeError as error:
+        if out_of_memory(error):
+            raise
         reason = re.sub(r"^\[.*?\] | \[.*?\](:\d+)?", "", str(error)).partition("\n")[0]  # not in which line of gloo
         what, fix = f"another process of this training has ended ({reason})", "look for its message, then resume"
         raise LostError(what, f"says the one on {platform.node()}", fix) from error

@@ -22,8 +22,8 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
         raise DataError(
             "there is no such folder", f"{folder}, seen from {Path.cwd()}", "name the one with the pictures"
         )
-    everything = [path for path in folder.rglob("*") if path.is_file()]
-    files = sorted(path for path in everything if path.parent.parent == folder and is_picture(path))
+    inside = [path for each in folder.iterdir() if each.is_dir() for path in each.iterdir()]  # folders may be links
+    files = sorted(path for path in inside if path.is_file() and is_picture(path))
     if not files:
         fix = f"make a folder for each class, with pictures in it ({', '.join(sorted(PICTURES))})"
         raise DataError("there are no pictures in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
@@ -43,7 +43,7 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     x = torch.stack([image.expand(channels, -1, -1) for image in images]).numpy()  # grey among colours: three times
     with new_file(out) as file:
         np.savez(file, x=x, y=np.array([path.parent.name for path in files]))
-    others = len(everything) - len(files)
+    others = len({path for path in [*folder.rglob("*"), *inside] if path.is_file()} - set(files))
     left = f"; {others} other files were left out" if others else ""
     classes = len({path.parent for path in files})
     print(printable(f"{len(x):,} pictures of {classes} classes, {x.shape[1:]}, are in {out}{left}"))
