@@ -20,8 +20,7 @@ def write_atomically(
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         if verify:
             verify(temporary)
         if keep and path.exists():
@@ -51,18 +50,23 @@ def check_new(path: Path, endings: Sequence[str]) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that is not there yet: it appears once it is written to its end. Raises OSError and ConfigError."""
-    temporary = path.with_name(path.name + ".tmp")
+    unfinished = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("wb") as file:
+        with unfinished.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         check_new(path, [path.suffix])  # somebody else may have made it meanwhile
-        temporary.replace(path)
+        unfinished.replace(path)
     except BaseException:
         with suppress(OSError):
-            temporary.unlink()
+            unfinished.unlink()
         raise
+
+
+def sync(file: BinaryIO) -> None:
+    """Flush a file to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
