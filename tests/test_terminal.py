@@ -1,14 +1,16 @@
 """On a terminal the bar stays at the bottom, with the lines of the epochs above it (lesson 6 of the notes)."""
 
+import json
 import os
 import re
 import select
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import environment, start
+from .conftest import environment, newest_run, start
 
 pytestmark = pytest.mark.alone  # a screen is looked at every few hundredths of a second
 pyte = pytest.importorskip("pyte")
@@ -73,3 +75,31 @@ def test_the_bar_is_at_the_bottom_and_the_epochs_are_above_it(digits: Path) -> N
 def test_no_color_is_respected(digits: Path) -> None:
     _, written = watch(digits, "--epochs=12", NO_COLOR="1")
     assert not re.search(rb"\x1b\[\d+m", written)
+
+
+def test_training_outlives_its_terminal_and_still_answers_signals(digits: Path) -> None:
+    """Closing it sends SIGHUP, and from then on nothing can be written there."""
+    ours, theirs = pty.openpty()
+    process = start(
+        digits, "train", "--name=closed", "--epochs=2000", "--patience=0", stdin=theirs, stdout=theirs, stderr=theirs,
+        env=environment(digits), preexec_fn=lambda: take_terminal(theirs),
+    )  # fmt: skip
+    os.close(theirs)
+    written = b""
+    while b"epoch    3/2000" not in written:
+        written += os.read(ours, 65536)
+    os.close(ours)
+    metrics = newest_run(digits, "closed") / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while metrics.read_bytes().count(b"\n") < 8 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    status = json.loads((metrics.parent / "status.json").read_text())
+    assert status["state"] == "interrupted" and metrics.read_bytes().count(b"\n") >= 8
+
+
+def take_terminal(terminal: int) -> None:
+    """Make it the one that the process would be told of, were it closed."""
+    os.setsid()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)

@@ -122,6 +122,7 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render) 
     ranks(process)[1].send_signal(signal.SIGTERM)
     _, errors = finish(process, fails=True)
     (step,) = re.findall(r"^error: stopped by SIGTERM, with everything saved; after step (\d+); continue", errors, re.M)
+    assert len(re.findall("^error: ", errors, re.M)) == 1  # one process that went a step further would be left alone
     status = json.loads((newest_run(project, "stopped") / "status.json").read_text())
     assert status["state"] == "interrupted" and status["exit_code"] == 143
     _, errors = run(project, "train", "--name=stopped", "--resume=auto", *FLAGS, code=5)

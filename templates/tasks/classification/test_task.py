@@ -63,6 +63,7 @@ def test_metrics_weigh_every_sample_the_same() -> None:
     # by hand: F1 is 1 for class 0, 0 for class 1 (predicted once, wrongly), 2/3 for class 2
     assert scores["macro_f1"] == pytest.approx((1 + 0 + 2 / 3) / 3)
     assert set(scores) == set(task().maximize) - {"loss"} >= {"accuracy", "macro_f1"}
+    assert "top_5_accuracy" not in scores  # of three classes
     assert metrics.details() == {"f1/a": 1.0, "f1/b": 0.0, "f1/c": pytest.approx(2 / 3)}
 
 

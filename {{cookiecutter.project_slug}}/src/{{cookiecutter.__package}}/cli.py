@@ -48,10 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         code = exit_code(error)
-        if code == 1 or "--debug" in arguments:
-            traceback.print_exc()
-        if not (is_follower() and isinstance(error, Interrupted | DivergedError)):  # the first process says so, for all
-            print(f"error: {sentence(error)}", file=sys.stderr)
+        with suppress(OSError):  # the terminal is gone
+            if code == 1 or "--debug" in arguments:
+                traceback.print_exc()
+            if not (is_follower() and isinstance(error, Interrupted | DivergedError)):  # the first process says so
+                print(f"error: {sentence(error)}", file=sys.stderr)
         return code
 
 

@@ -50,9 +50,10 @@ def check_new(path: Path, endings: Sequence[str]) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that is not there yet: it appears once it is written to its end. Raises OSError and ConfigError."""
-    unfinished = path.with_name(path.name + ".tmp")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    file = unfinished.open("xb")  # should that fail, there is nothing to remove
     try:
-        with unfinished.open("wb") as file:
+        with file:
             yield file
             sync(file)
         check_new(path, [path.suffix])  # somebody else may have made it meanwhile
