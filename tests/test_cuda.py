@@ -56,10 +56,10 @@ def test_memory_is_in_tensorboard(render: Render, task: str, model: str) -> None
 
 
 @combinations
-def test_steps_are_replayed_and_wait_for_nothing(render: Render, task: str, model: str) -> None:
+def test_steps_are_replayed_and_streamed_and_wait_for_nothing(render: Render, task: str, model: str) -> None:
     project = render(task=task, model=model)
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    tests = [sys.executable, "-m", "pytest", "-q", "tests/test_graph.py"]
+    tests = [sys.executable, "-m", "pytest", "-q", "tests/test_graph.py", "tests/test_stream.py"]
     result = subprocess.run(tests, cwd=project, env=environment, capture_output=True, text=True)
     assert result.returncode == 0 and "skipped" not in result.stdout, result.stdout
 

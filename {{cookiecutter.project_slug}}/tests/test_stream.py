@@ -23,6 +23,7 @@ from .example import bundled, targets
 
 CPU = torch.device("cpu")
 Save = Callable[..., Path]
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
 
 
 @pytest.fixture
@@ -56,8 +57,9 @@ def test_a_stream_gives_what_memory_gives(save: Save, dtype: str, channels: str)
         assert torch.equal(one, other) and one.dtype == other.dtype
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
+@on_gpu
 def test_what_does_not_fit_on_a_gpu_stays_in_memory_in_the_same_order() -> None:
+    """And nobody who asks for a batch waits for what the GPU computes."""
     gpu, batches = torch.device("cuda"), []
     x = np.random.default_rng(0).integers(0, 99, (5000, 3, 100, 100)).astype(np.uint8)
     free, _ = torch.cuda.mem_get_info()
@@ -65,9 +67,15 @@ def test_what_does_not_fit_on_a_gpu_stays_in_memory_in_the_same_order() -> None:
         hog = torch.empty(taken, dtype=torch.uint8, device=gpu)
         dataset = ArrayDataset(x, np.arange(len(x)))
         shuffled = Batches(dataset, batch_size=64, device=gpu, seed=0).epoch()
-        batches.append([tensor.cpu() for _ in range(5) for tensor in next(shuffled)])
-        assert isinstance(dataset.x, Stream) == (taken > 0)
-        del hog, dataset, shuffled
+        given = list(next(shuffled))
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            given += [tensor for _ in range(10) for tensor in next(shuffled)]
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        batches.append([tensor.cpu() for tensor in given])
+        assert isinstance(dataset.x, Stream) == isinstance(dataset.y, Stream) == (taken > 0)
+        del hog, dataset, shuffled, given
         torch.cuda.empty_cache()
     assert all(map(torch.equal, *batches))
 
@@ -109,6 +117,15 @@ def test_training_streams_and_scores_as_ever(save: Save, capsys: pytest.CaptureF
     assert main([*train, f"--resume={run}", "--epochs=3"]) == 0
     assert "read from the files batch by batch" in capsys.readouterr().out
     assert main([*train, "--fast-dev-run", "--data.resident=no"]) == 0
+
+
+@on_gpu
+def test_training_streams_to_a_gpu(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its steps are recorded, while the next batches are on their way."""
+    folder = save(**bundled())
+    flags = [f"--data.path={folder}", f"--runs-dir={folder.parent / 'runs'}", "--data.resident=no", "--device=cuda"]
+    assert main(["train", *flags, "--batch-size=64", "--epochs=3", *NARROW_FLAGS]) == 0
+    assert "read from the files batch by batch" in capsys.readouterr().out
 
 
 def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class ArrayDataset(BatchDataset):
 
     def __init__(self, x: Samples, y: Array) -> None:
         self.x = Stream(x) if isinstance(x, Rows) else to_tensor(x)
-        self.y = to_tensor(y)
+        self.y: Stream | Tensor = to_tensor(y)
         if isinstance(self.x, Stream):
             self.block = self.x.block
 
@@ -73,19 +73,19 @@ class ArrayDataset(BatchDataset):
         return self.x.index_select(0, indices).float(), self.y.index_select(0, indices)
 
     def read_ahead(self, indices: Tensor) -> None:
-        """Begin to read the samples at `indices` (B,), if they come from a file."""
-        if isinstance(self.x, Stream):
-            self.x.read_ahead(indices)
+        """Begin to read what is at `indices` (B,), unless it is in memory."""
+        for part in (self.x, self.y):
+            if isinstance(part, Stream):
+                part.read_ahead(indices)
 
     def to(self, device: torch.device) -> None:
         """Move the arrays to the device, where batches are then gathered; if they do not fit there, move each batch."""
-        if not isinstance(self.x, Stream) and not fits(self.x, device):
-            self.x = Stream(Rows(self.x.numpy()))
-        if isinstance(self.x, Stream):
-            self.x.device = device
-        else:
+        if isinstance(self.x, Tensor) and isinstance(self.y, Tensor) and fits(self.x, device):
             super().to(device)
             self.x, self.y = on_device(self.x, device), on_device(self.y, device)
+        elif device.type == "cuda":  # targets come in the same way, so that no step waits for their copy
+            rows = [part.rows if isinstance(part, Stream) else Rows(part.numpy()) for part in (self.x, self.y)]
+            self.x, self.y = (Stream(part, gpu=device) for part in rows)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The losses of the running epoch, and what is said when one of them, or a weight, is no number any more."""
 
 import torch
+from torch import nn
 
 from .errors import DivergedError
 from .workers import Workers
@@ -31,6 +32,12 @@ class Losses:
         """Return their mean, each sample weighing the same. Raises DivergedError if it would not be finite."""
         losses, sizes = self.finite(batches, step, epoch), self.sizes[:batches]
         return float((losses * sizes).sum() / sizes.sum())
+
+
+def check_weights(model: nn.Module, step: int, epoch: int) -> None:
+    """Raise DivergedError if a weight is a NaN or an infinity."""
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise diverged("the weights are not finite", f"after step {step}", epoch)
 
 
 def diverged(what: str, where: str, epoch: int) -> DivergedError:

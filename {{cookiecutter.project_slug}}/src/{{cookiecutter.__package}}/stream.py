@@ -7,17 +7,20 @@ import torch
 from torch import Tensor
 
 from .splits import Rows
-from .tensors import on_device, to_tensor
+from .tensors import to_tensor
 
 BLOCK = 2**20  # bytes that lie side by side, and are read together
 
 
 class Stream:
-    """Stands for the tensor (N, ...) that the rows of a file would be: it gives batches, and single samples."""
+    """Stands for the tensor (N, ...) that the rows of a file would be: it gives batches, and single samples.
 
-    def __init__(self, rows: Rows) -> None:
+    For a `gpu`, they are copied there while it computes, and whoever asks for them does not wait for what it computes.
+    """
+
+    def __init__(self, rows: Rows, *, gpu: torch.device | None = None) -> None:
         self.rows = rows
-        self.device = torch.device("cpu")  # where batches are wanted
+        self.copies = torch.cuda.Stream(gpu) if gpu else None  # of the GPU's work, beside that of the steps
         self.reader = ThreadPoolExecutor(1)
         self.announced: tuple[Tensor, Future[Tensor]] | None = None
         self.block = max(1, BLOCK // (math.prod(rows.shape[1:]) * rows.dtype.itemsize))  # samples
@@ -32,13 +35,26 @@ class Stream:
         """Return the samples (B, ...) at `indices` (B,), as a tensor does along its first dimension."""
         announced, reading = self.announced or (None, None)
         batch = reading.result() if reading and announced is indices else self.read(indices)
-        return on_device(batch, self.device)
+        if self.copies:  # once the steps are done with it, its memory may be taken again
+            batch.record_stream(torch.cuda.current_stream(batch.device))
+        return batch
 
     def read_ahead(self, indices: Tensor) -> None:
         """Begin to read what `index_select` is going to be asked for."""
-        self.announced = indices, self.reader.submit(self.read, indices)
+        turn = None
+        if self.copies:  # after the step before: there are never more than two batches on the GPU
+            turn = torch.cuda.current_stream(self.copies.device).record_event(torch.cuda.Event(blocking=True))
+        self.announced = indices, self.reader.submit(self.read, indices, turn)
 
-    def read(self, indices: Tensor) -> Tensor:
-        """Return the samples (B, ...), in memory from which a GPU can fetch them by itself, if it is for one."""
+    def read(self, indices: Tensor, turn: torch.cuda.Event | None = None) -> Tensor:
+        """Return the samples (B, ...), in memory or, when it is their `turn`, in that of the GPU."""
         batch = to_tensor(self.rows[indices.numpy()])
-        return batch.pin_memory() if self.device.type == "cuda" else batch
+        if self.copies is None:
+            return batch
+        with torch.cuda.stream(self.copies):
+            batch = batch.pin_memory()  # from there, a GPU fetches it by itself
+            if turn:
+                turn.synchronize()
+            batch = batch.to(self.copies.device, non_blocking=True)
+            self.copies.record_event(torch.cuda.Event(blocking=True)).synchronize()
+        return batch

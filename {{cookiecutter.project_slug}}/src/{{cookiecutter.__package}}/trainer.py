@@ -15,7 +15,7 @@ from .early_stopping import EarlyStopping
 from .errors import Interrupted, OutOfMemoryError, out_of_memory
 from .inference import score
 from .logbook import Logbook
-from .losses import Losses, diverged
+from .losses import Losses, check_weights, diverged
 from .run import Run
 from .signals import SAVE, StopRequest
 from .step import Step
@@ -73,6 +73,7 @@ class Trainer:
                     self.run_epoch()
             except Interrupted:
                 self.save_within_epoch()
+                self.workers.part()  # all are at this step
                 raise
             except (RuntimeError, MemoryError) as error:
                 if what := out_of_memory(error):
@@ -152,8 +153,7 @@ class Trainer:
     def save_within_epoch(self) -> None:
         """Write the last checkpoint, unless something in it is not finite. Raises DivergedError then."""
         self.losses.finite(self.batch, self.global_step, self.epoch + 1)
-        if not all(parameter.isfinite().all() for parameter in self.step.model.parameters()):
-            raise diverged("the weights are not finite", f"after step {self.global_step}", self.epoch + 1)
+        check_weights(self.step.model, self.global_step, self.epoch + 1)
         self.logbook.flush()
         self.save()
 

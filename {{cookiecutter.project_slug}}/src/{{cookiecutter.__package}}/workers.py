@@ -94,7 +94,7 @@ class Workers:
         return answer
 
     def part(self) -> None:
-        """Go on alone, once the work that needs all is done."""
+        """Go on alone, or leave, once the work that needs all is done."""
         if self.answer:
             meet(self.answer[1].wait)
         if self.size > 1:
