@@ -37,13 +37,11 @@ class Task:
                 f"loss(output, target) takes outputs (B, {self.targets.out_size}) and B targets, in this order; "
                 f"it was given {tuple(output.shape)} and {tuple(target.shape)}"
             )
-        target = target.reshape(-1).long()  # not squeeze: a batch of one stays (1,)
-        losses = functional.cross_entropy(
-            output.float(), target, label_smoothing=self.label_smoothing, reduction="none"
-        )  # (B,)
-        if self.weights is not None:
-            losses = losses * self.weights[target]
-        return losses.mean()
+        output, target = output.float(), target.reshape(-1).long()  # not squeeze: a batch of one stays (1,)
+        if self.weights is None:
+            return functional.cross_entropy(output, target, label_smoothing=self.label_smoothing)
+        losses = functional.cross_entropy(output, target, label_smoothing=self.label_smoothing, reduction="none")
+        return (losses * self.weights[target]).mean()
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""

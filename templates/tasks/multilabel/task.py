@@ -36,8 +36,8 @@ class Task:
                 f"it was given {tuple(output.shape)} and {tuple(target.shape)}"
             )
         target = target.float()
-        losses = functional.binary_cross_entropy_with_logits(output.float(), target, reduction="none")  # (B, L)
-        return (losses * torch.where(target > 0.5, self.weights[1], self.weights[0])).mean()
+        weights = torch.where(target > 0.5, self.weights[1], self.weights[0])  # (B, L)
+        return functional.binary_cross_entropy_with_logits(output.float(), target, weights)
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""
