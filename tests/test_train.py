@@ -96,6 +96,20 @@ def test_five_seeds_reach_the_promised_accuracy(render: Render, model: str, leas
     assert statistics.mean(scores) >= least
 
 
+def test_a_run_of_other_code_says_so(render: Render) -> None:
+    project = render(model="mlp")
+    run(project, "train", "--epochs=1")
+    folder = newest_run(project)
+    assert run(project, "evaluate", str(folder))[1] == ""
+    with (project / "src/my_experiment/data.py").open("a") as file:
+        file.write("\n# mine\n")
+    output, _ = run(project, "train", f"--resume={folder}", "--epochs=2")
+    assert "\nchanged since it began: epochs, code_sha256; it need not end with the same bits\n" in output
+    note = "note: the code has changed since the run began; its scores may be others\n"
+    assert run(project, "evaluate", str(folder))[1] == note
+    assert run(project, "predict", str(folder), "--out=p.npy")[1] == note
+
+
 @pytest.mark.alone
 @combinations
 def test_help_is_complete_and_does_not_wait(project: Project, task: str, model: str) -> None:

@@ -217,6 +217,7 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     output, _ = longer.communicate()
     assert output.startswith("the code has got settings since the run began; it goes on with --weight-decay=0.05\n")
     assert longer.returncode == 0 and "epoch 2/2" in output and "resumed after step 2" in output
+    assert "changed since it began: epochs; it need not end with the same bits\n" in output
     assert output.endswith(f"look at it: tensorboard --logdir '{moved}'\n")
     assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
 

@@ -265,7 +265,7 @@ def test_patience_stops_and_the_best_epoch_is_scored(settings: Settings) -> None
         trainer.step.model.eval()
         trainer.step.model.train = lambda mode=True: None  # no batch statistics, so that nothing ever changes
         state, reason = trainer.fit()
-        assert (state, reason) == ("stopped_early", "2 epochs without improvement")
+        assert (state, reason) == ("stopped_early", "2 epochs without a better val_loss")
         assert trainer.epoch == trainer.early_stopping.best_epoch + 2
         assert load_checkpoint(trainer.run.best)["progress"]["epoch"] == trainer.early_stopping.best_epoch
 

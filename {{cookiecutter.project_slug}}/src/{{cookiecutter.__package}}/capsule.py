@@ -1,5 +1,6 @@
 """What is needed to repeat a run: command, code, data, versions, machine, and whether it would give the same bits."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -8,11 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .run import Run, now, read_json
 
 
-def write_capsule(run: Run, *, exact: bool, **facts: Any) -> None:
-    """Write capsule.json, with a line for each start of the run.
+def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
+    """Write capsule.json, with a line for each start of the run; return what is not as it was at the first one.
 
     The run is exact only if every start was, with the same code, device and versions, and with as many epochs: the
     learning rate depends on their number.
@@ -21,7 +24,9 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> None:
     conditions = {
         "epochs": run.settings.epochs,
         **facts,
+        "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **versions},
+        "code_sha256": code_sha256(),
         "git_commit": git("rev-parse", "HEAD"),
         "git_diff": git("diff", "HEAD"),
         "git_untracked": git("ls-files", "--others", "--exclude-standard"),
@@ -40,6 +45,20 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> None:
             "starts": [*first["starts"], start | changed],
         },
     )
+    return list(changed)
+
+
+def note_other_code(folder: Path) -> None:
+    """Say so if this is not the code that began to train the run in this folder: it may score differently."""
+    began = read_json(folder / "capsule.json").get("code_sha256")
+    if began not in (None, code_sha256()) and sys.stderr:
+        print("note: the code has changed since the run began; its scores may be others", file=sys.stderr)
+
+
+def code_sha256() -> str:
+    """Return the SHA-256 of this package's code, which also tells of changes that git was not told of."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def git(*arguments: str) -> str | None:

@@ -80,7 +80,7 @@ class Trainer:
                     raise self.too_large(what) from error
                 raise
         if self.early_stopping.should_stop:
-            return "stopped_early", f"{self.early_stopping.patience} epochs without improvement"
+            return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
         return "finished", f"{self.epoch} epochs"
 
     def run_epoch(self) -> None:

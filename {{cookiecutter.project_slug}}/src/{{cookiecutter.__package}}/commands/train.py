@@ -5,7 +5,6 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from colorama import Style
 
 from ..capsule import write_capsule
@@ -51,12 +50,11 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = T
     if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
         run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
     with experiment.trainer(run, stop) as trainer:
-        write_capsule(
+        changed = write_capsule(
             run,
             exact=experiment.exact,
             data_sha256=experiment.data.sha256,
             device=name_of(experiment.device),
-            threads=torch.get_num_threads(),
             processes=experiment.workers.size,
         )
         for line in summarize(experiment):
@@ -64,6 +62,8 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = T
         trainer.logbook.write(f"run     {run.folder}")
         if experiment.checkpoint:
             trainer.logbook.write(f"resumed after step {trainer.global_step}, from {experiment.checkpoint['source']}")
+        if changed:
+            trainer.logbook.write(f"changed since it began: {', '.join(changed)}; it need not end with the same bits")
         run.outcome = trainer.fit()
         experiment.workers.part()
         if is_follower():
