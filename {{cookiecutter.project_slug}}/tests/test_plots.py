@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.data import ArrayDataset
-from {{ cookiecutter.__package }}.plots import grid, show, show_mask, show_samples, worst
+from {{ cookiecutter.__package }}.plots import grid, show, show_samples, worst
 
 
 def drawn(figure: Figure) -> np.ndarray:
@@ -20,17 +20,10 @@ def drawn(figure: Figure) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
-def test_a_sample_and_its_mask_are_drawn(shape: tuple[int, ...]) -> None:
-    pictures = []
-    for masked in (None, 0, 1):
-        figure, axes = grid(1, 2)
-        show(axes[0], torch.arange(np.prod(shape)).view(shape) % 7, "title")
-        if masked is not None:
-            show_mask(axes[0], torch.full(shape[1:], masked), 2)
-        pictures.append(drawn(figure))
-    assert len(np.unique(pictures[0])) > 2  # not a white sheet
-    assert np.array_equal(pictures[0], pictures[1]) or len(shape) == 2  # class 0 is see-through
-    assert not np.array_equal(pictures[0], pictures[2])
+def test_a_sample_is_drawn(shape: tuple[int, ...]) -> None:
+    figure, axes = grid(1, 2)
+    show(axes[0], torch.arange(np.prod(shape)).view(shape) % 7, "title")
+    assert len(np.unique(drawn(figure))) > 2  # not a white sheet
 
 
 def test_a_title_may_hold_anything() -> None:

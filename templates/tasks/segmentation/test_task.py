@@ -8,8 +8,12 @@ import torch
 from torch.nn import functional
 
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.figures import show_mask
+from {{ cookiecutter.__package }}.plots import grid, show
 from {{ cookiecutter.__package }}.targets import IGNORED, Targets
 from {{ cookiecutter.__package }}.task import Task
+
+from .test_plots import drawn
 
 CPU = torch.device("cpu")
 torch.manual_seed(0)
@@ -73,3 +77,16 @@ def test_predictions_have_the_original_values() -> None:
     assert np.array_equal(predicted, np.array([0, 7, 200])[OUTPUT.bfloat16().argmax(1).numpy()])
     wide = Task(Targets([-1, 5, 70_000], [1, 1, 1], 255, 0), TaskSettings(), CPU)
     assert set(np.unique(wide.predict(OUTPUT)["prediction"])) == {-1, 5, 70_000}
+
+
+@pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (3, 4, 8, 8)])
+def test_a_mask_lies_over_its_sample(shape: tuple[int, ...]) -> None:
+    pictures = []
+    for value in (None, 0, 1):
+        figure, axes = grid(1, 2)
+        show(axes[0], torch.arange(np.prod(shape)).view(shape) % 7)
+        if value is not None:
+            show_mask(axes[0], torch.full(shape[1:], value), 2)
+        pictures.append(drawn(figure))
+    assert np.array_equal(pictures[0], pictures[1]) or len(shape) == 2  # class 0 is see-through
+    assert not np.array_equal(pictures[0], pictures[2])

@@ -11,7 +11,6 @@ from matplotlib.font_manager import get_font_names
 from torch import Tensor
 from torch.utils.data import Dataset
 
-CLASSES = "tab20"  # the colours of classes in masks
 # Names may be Chinese: what DejaVu Sans does not have, is taken from whichever of the others this machine has.
 FONTS = [
     "DejaVu Sans",
@@ -49,18 +48,6 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
         axes.imshow(((sample - low) / (high - low or 1)).clamp(0, 1).permute(1, 2, 0).numpy())
     else:
         axes.imshow(sample[0].numpy(), cmap="gray", vmin=low, vmax=high)
-
-
-def show_mask(axes: Axes, mask: Tensor, classes: int) -> None:
-    """Lay class numbers (L,), (H, W) or (D, H, W) over what is drawn; class 0 and those below are see-through."""
-    if mask.ndim == 3:
-        mask = mask[mask.shape[0] // 2]
-    low, high = axes.get_ylim()
-    shown = np.ma.masked_less_equal(np.atleast_2d(mask.cpu().numpy()), 0)
-    image = axes.imshow(shown, cmap=CLASSES, vmin=0, vmax=max(19, classes - 1), alpha=0.6)
-    if mask.ndim == 1:  # a signal: over the height of its lines
-        image.set_extent((-0.5, len(mask) - 0.5, low, high))
-        axes.set_aspect("auto")
 
 
 def show_samples(dataset: Dataset[tuple[Tensor, Tensor]], titles: dict[int, str]) -> Figure | None:
