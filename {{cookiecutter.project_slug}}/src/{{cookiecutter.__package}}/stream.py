@@ -13,7 +13,7 @@ BLOCK = 2**20  # bytes that lie side by side, and are read together
 
 
 class Stream:
-    """Stands for the tensor (N, ...) that the rows of a file would be: it gives batches, and single samples.
+    """Stands for the tensor (N, ...) that the rows of a file would be: it gives batches.
 
     For a `gpu`, they are copied there while it computes, and whoever asks for them does not wait for what it computes.
     """
@@ -27,9 +27,6 @@ class Stream:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.index_select(0, torch.tensor([index]))[0]
 
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
         """Return the samples (B, ...) at `indices` (B,), as a tensor does along its first dimension."""
