@@ -1,7 +1,9 @@
 """Samples that stay in their files are the same samples, and are trained on in an order of their own."""
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import is_resident, load_splits
 from {{ cookiecutter.__package }}.batches import Batches, permutation
 from {{ cookiecutter.__package }}.cli import main
+from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
@@ -20,10 +23,11 @@ from {{ cookiecutter.__package }}.stream import Stream
 
 from .conftest import NARROW_FLAGS, newest
 from .example import bundled, targets
+from .test_trainer import build
 
 CPU = torch.device("cpu")
 Save = Callable[..., Path]
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
 
 
 @pytest.fixture
@@ -57,9 +61,9 @@ def test_a_stream_gives_what_memory_gives(save: Save, dtype: str, channels: str)
         assert torch.equal(one, other) and one.dtype == other.dtype
 
 
-@on_gpu
+@needs_gpu
 def test_what_does_not_fit_on_a_gpu_stays_in_memory_in_the_same_order() -> None:
-    """And nobody who asks for a batch waits for what the GPU computes."""
+    """And none is copied in a way that makes everybody wait (which torch knows of)."""
     gpu, batches = torch.device("cuda"), []
     x = np.random.default_rng(0).integers(0, 99, (5000, 3, 100, 100)).astype(np.uint8)
     free, _ = torch.cuda.mem_get_info()
@@ -119,13 +123,38 @@ def test_training_streams_and_scores_as_ever(save: Save, capsys: pytest.CaptureF
     assert main([*train, "--fast-dev-run", "--data.resident=no"]) == 0
 
 
-@on_gpu
-def test_training_streams_to_a_gpu(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its steps are recorded, while the next batches are on their way."""
-    folder = save(**bundled())
-    flags = [f"--data.path={folder}", f"--runs-dir={folder.parent / 'runs'}", "--data.resident=no", "--device=cuda"]
-    assert main(["train", *flags, "--batch-size=64", "--epochs=3", *NARROW_FLAGS]) == 0
-    assert "read from the files batch by batch" in capsys.readouterr().out
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_batches_come_in_time_from_a_slow_disk(
+    save: Save, settings: Settings, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """On a GPU, while the step is recorded, too."""
+    read = Rows.__getitem__
+
+    def slow(rows: Rows, index: int | slice | np.ndarray) -> np.ndarray:
+        time.sleep(0.01)
+        return read(rows, index)
+
+    monkeypatch.setattr(Rows, "__getitem__", slow)
+    data = replace(settings.data, path=save(**bundled()), resident="no")
+    with build(replace(settings, device=device, batch_size=9, data=data)) as trainer:
+        assert trainer.fit() == ("finished", "2 epochs")
+        assert bool(getattr(trainer.step, "recordings", {})) == (device == "cuda")
+
+
+@needs_gpu
+def test_who_asks_for_a_batch_does_not_wait_for_the_gpu() -> None:
+    gpu, samples = torch.device("cuda"), np.arange(3 * 2**16, dtype=np.float32).reshape(24, 2**13)
+    batches = Batches(ArrayDataset(Rows(samples), np.arange(24)), batch_size=8, device=gpu).epoch()
+    next(batches)
+    matrix, computed = torch.randn(2**13, 2**13, device=gpu), torch.cuda.Event()
+    torch.cuda.synchronize()
+    for _ in range(30):
+        matrix = matrix @ matrix
+    computed.record()
+    x, y = next(batches)
+    assert not computed.query()
+    assert np.array_equal(x.cpu(), samples[8:16]) and y.tolist() == [*range(8, 16)]
+    assert np.array_equal(next(batches)[0].cpu(), samples[16:])
 
 
 def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from .errors import RefusedError
 from .run import Run, now, read_json
 
 
@@ -50,15 +52,18 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
 
 def note_other_code(folder: Path) -> None:
     """Say so if this is not the code that began to train the run in this folder: it may score differently."""
-    began = read_json(folder / "capsule.json").get("code_sha256")
-    if began not in (None, code_sha256()) and sys.stderr:
-        print("note: the code has changed since the run began; its scores may be others", file=sys.stderr)
+    with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
+        began = read_json(folder / "capsule.json").get("code_sha256")
+        if began not in (None, code_sha256()) and sys.stderr:
+            print("note: the code has changed since the run began; its scores may be others", file=sys.stderr)
 
 
 def code_sha256() -> str:
     """Return the SHA-256 of this package's code, which also tells of changes that git was not told of."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    package = Path(__file__).parent
+    names = sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+    code = {name: (package / name).read_bytes() for name in names if "/." not in f"/{name}"}  # not those of editors
+    return hashlib.sha256(repr(code).encode()).hexdigest()
 
 
 def git(*arguments: str) -> str | None:

@@ -67,11 +67,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if isinstance(error, MemoryError | PermissionError):
             raise  # the file may be whole
         reason = " ".join(str(error).split()[:20])
-        raise RefusedError(
-            f"the checkpoint cannot be read ({type(error).__name__}: {reason})",
-            str(path),
-            "put back a whole copy, or start a new run",
-        ) from error
+        what = f"the checkpoint cannot be read ({type(error).__name__}: {reason})"
+        fix = "put back a whole copy, or start a new run"
+        raise RefusedError(what, str(path), fix) from error
     if state.get("format") != FORMAT:
         fix = "put back a copy, or start a new run"
         raise RefusedError("this is not a checkpoint of this project, or of another version", str(path), fix)

@@ -51,8 +51,8 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
 class ArrayDataset(BatchDataset):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
-    They lie in memory, on the device; or `x` stays in its file, or in the memory of the host, and each batch is read
-    while the last one is at work.
+    They lie in memory, on the device; or `x` stays in its file, or (with `y`) in the memory of the host, and each batch
+    is read while the last one is at work.
     Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
     and predictions follow.
     """

@@ -11,17 +11,10 @@ from matplotlib.font_manager import get_font_names
 from torch import Tensor
 from torch.utils.data import Dataset
 
-# Names may be Chinese: what DejaVu Sans does not have, is taken from whichever of the others this machine has.
-FONTS = [
-    "DejaVu Sans",
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "PingFang SC",
-    "Microsoft YaHei",
-]
+# Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
+CHINESE = ["Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
 rcParams["text.parse_math"] = False  # nor is a dollar sign the begin of a formula
-rcParams["font.family"] = [name for name in FONTS if name in get_font_names()]
+rcParams["font.family"] = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
 
 
 def grid(rows: int, columns: int, *, side: float = 1.6) -> tuple[Figure, list[Axes]]:

@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,13 +16,14 @@ BLOCK = 2**20  # bytes that lie side by side, and are read together
 class Stream:
     """Stands for the tensor (N, ...) that the rows of a file would be: it gives batches.
 
-    For a `gpu`, they are copied there while it computes, and whoever asks for them does not wait for what it computes.
+    To a `gpu` they are copied while it computes: whoever asks for a batch may have to wait for the file, or for the
+    step before the last one, but not for the last one.
     """
 
     def __init__(self, rows: Rows, *, gpu: torch.device | None = None) -> None:
         self.rows = rows
-        self.copies = torch.cuda.Stream(gpu) if gpu else None  # of the GPU's work, beside that of the steps
-        self.reader = ThreadPoolExecutor(1)
+        self.copies = torch.cuda.Stream(gpu) if gpu else None  # the GPU's queue for copies, beside that for the steps
+        self.reader = ThreadPoolExecutor(1, initializer=partial(torch.cuda.set_device, gpu) if gpu else None)
         self.announced: tuple[Tensor, Future[Tensor]] | None = None
         self.block = max(1, BLOCK // (math.prod(rows.shape[1:]) * rows.dtype.itemsize))  # samples
 
@@ -31,6 +33,7 @@ class Stream:
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
         """Return the samples (B, ...) at `indices` (B,), as a tensor does along its first dimension."""
         announced, reading = self.announced or (None, None)
+        self.announced = None
         batch = reading.result() if reading and announced is indices else self.read(indices)
         if self.copies:  # once the steps are done with it, its memory may be taken again
             batch.record_stream(torch.cuda.current_stream(batch.device))
@@ -39,7 +42,7 @@ class Stream:
     def read_ahead(self, indices: Tensor) -> None:
         """Begin to read what `index_select` is going to be asked for."""
         turn = None
-        if self.copies:  # after the step before: there are never more than two batches on the GPU
+        if self.copies:  # comes after the step before, so that the batches on the GPU are two or three, and not all
             turn = torch.cuda.current_stream(self.copies.device).record_event(torch.cuda.Event(blocking=True))
         self.announced = indices, self.reader.submit(self.read, indices, turn)
 

@@ -73,7 +73,7 @@ class Trainer:
                     self.run_epoch()
             except Interrupted:
                 self.save_within_epoch()
-                self.workers.part()  # all are at this step
+                self.workers.leave()
                 raise
             except (RuntimeError, MemoryError) as error:
                 if what := out_of_memory(error):

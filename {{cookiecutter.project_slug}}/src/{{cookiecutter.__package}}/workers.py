@@ -3,6 +3,7 @@
 import platform
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import torch
@@ -94,12 +95,18 @@ class Workers:
         return answer
 
     def part(self) -> None:
-        """Go on alone, or leave, once the work that needs all is done."""
+        """Go on alone, once all have done what they do for all: torchrun ends the others when one leaves early."""
         if self.answer:
             meet(self.answer[1].wait)
+        self.collect(None)
         if self.size > 1:
-            distributed.destroy_process_group()
+            meet(distributed.destroy_process_group)
         self.size, self.answer = 1, None
+
+    def leave(self) -> None:
+        """Part, to end; whoever has gone before is not missed."""
+        with suppress(LostError):
+            self.part()
 
 
 def meet(collective: Callable[[], Any]) -> None:

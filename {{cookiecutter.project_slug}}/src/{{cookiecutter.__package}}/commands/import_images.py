@@ -19,9 +19,8 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     """Write x (N, C, H, W) and y (N,), the names of the folders, to `out`. Raises ConfigError, DataError, OSError."""
     check_new(out, [".npz"])
     if not folder.is_dir():
-        raise DataError(
-            "there is no such folder", f"{folder}, seen from {Path.cwd()}", "name the one with the pictures"
-        )
+        fix = "name the one with the pictures"
+        raise DataError("there is no such folder", f"{folder}, seen from {Path.cwd()}", fix)
     inside = [path for each in folder.iterdir() if each.is_dir() for path in each.iterdir()]  # folders may be links
     files = sorted(path for path in inside if path.is_file() and is_picture(path))
     if not files:

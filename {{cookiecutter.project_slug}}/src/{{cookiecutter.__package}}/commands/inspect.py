@@ -30,9 +30,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
         show(f"  {name:<14} {summary(file, name)}")
 
     if file.path.suffix == ".npz" and file.path.stat().st_size > LARGE:
-        show(
-            "  hint: an .npz is read whole before it is split; a folder of .npy files takes half of the memory, or less"
-        )
+        show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half the memory, or less")
 
     splits = load_splits(file, settings)
     targets = Targets.learn(splits["train"].y, task, f"in the training split of {file.path}")
