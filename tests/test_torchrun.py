@@ -113,10 +113,12 @@ def test_two_processes_are_faster_than_one(render: Render) -> None:
     assert statistics.median(ratios) >= 1.5
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_one_process_is_signalled_and_all_stop_at_the_same_step(render: Render, rank: int) -> None:
-    """Nobody leaves before all is saved, which takes a while; what is resumed has the bits of a run left alone."""
-    project, flags = render(model="mlp"), (*FLAGS, "--model.width=3000")
+@pytest.mark.parametrize(("rank", "model", "wider"), [(0, "mlp", ["--model.width=3000"]), (1, "cnn", [])])
+def test_one_process_is_signalled_and_all_stop_at_the_same_step(
+    render: Render, rank: int, model: str, wider: list[str]
+) -> None:
+    """Nobody leaves before all is saved, even if it takes a while; what is resumed has the bits of a run left alone."""
+    project, flags = render(model=model), (*FLAGS, *wider)
     finish(torchrun(project, "--name=whole", *flags))
     process = torchrun(project, "--name=stopped", *flags)
     wait_for(process, "epoch 2/6")

@@ -79,7 +79,7 @@ def test_predictions_have_the_original_values() -> None:
     assert set(np.unique(wide.predict(OUTPUT)["prediction"])) == {-1, 5, 70_000}
 
 
-@pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (3, 4, 8, 8)])
+@pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
 def test_a_mask_lies_over_its_sample(shape: tuple[int, ...]) -> None:
     pictures = []
     for value in (None, 0, 1):
