@@ -22,7 +22,7 @@ EPOCH = re.compile(
     r"^epoch +\d+/12  train_loss \d\.\d{4}  val_loss \d\.\d{4}  val_accuracy \d\.\d{4}  best \d\.\d{4}"
     r"  patience \d+/20  [\d,]+ samples/s$"
 )
-BAR = re.compile(r"^ *\d+%\|.*\| \d+/240 \[.*step/s\]$")
+BAR = re.compile(r"^train: +\d+%\|.*\| \d+/240 \[.* steps/s\]$")
 
 
 def watch(project: Path, *flags: str, **variables: str) -> tuple[list[list[str]], bytes]:

@@ -35,6 +35,18 @@ def test_it_takes_the_steps_of_torch() -> None:
     assert torch.equal(*weights)
 
 
+def test_a_step_is_not_marked_for_a_profiler() -> None:
+    """The marks would take a small model 1/15 of its steps."""
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = AdamW([weight], fused=True)
+    weight.grad = torch.ones(3)
+    with torch.profiler.profile() as profile:
+        optimizer.step()
+        optimizer.zero_grad()
+    names = {event.name for event in profile.events()}
+    assert "aten::_fused_adamw_" in names and not [name for name in names if name.startswith("Optimizer")]
+
+
 def test_a_start_does_not_wait_for_a_compiler(small: Path) -> None:
     """torch.compile's modules take as long to import as all the rest; nothing but --compile needs them."""
     code = (

@@ -116,9 +116,8 @@ class ArrayFile:
         except DataError:
             raise
         except MemoryError as error:
-            raise DataError(
-                f"the memory is too small ({error})", where, "use fewer samples, or a smaller type"
-            ) from error
+            what, fix = f"the memory is too small ({error})", "use fewer samples, or a smaller type"
+            raise DataError(what, where, fix) from error
         except Exception as error:  # damaged and hostile files raise many kinds
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"cannot read the array ({reason})", where, SAVE_AGAIN) from error

@@ -20,7 +20,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
     """Write capsule.json, with a line for each start of the run; return what is not as it was at the first one.
 
     The run is exact only if every start was, with the same code, device and versions, and with as many epochs: the
-    learning rate depends on their number.
+    learning rate depends on their number. What else git tells is written down only: a commit changes no bits.
     """
     versions = {name: version(name) for name in ("torch", "numpy", "tensorboard")}
     conditions = {
@@ -36,18 +36,19 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
     first = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
     start = {"time": now(), "command": sys.argv, "folder": str(Path.cwd())}
     changed = {name: value for name, value in conditions.items() if first.get(name) != value}
+    decisive = [name for name in changed if not name.startswith("git_")]  # the code that runs has its own digest
     run.write_json(
         "capsule.json",
         {
             **first,
-            "exact": exact and first["exact"] and not changed,
+            "exact": exact and first["exact"] and not decisive,
             "seed": run.settings.seed,
             "system": platform.platform(),
             "cores": os.cpu_count(),
             "starts": [*first["starts"], start | changed],
         },
     )
-    return list(changed)
+    return decisive
 
 
 def note_other_code(folder: Path) -> None:

@@ -96,11 +96,6 @@ class Logbook:
             with self.curves():
                 self.writer.add_image(name, np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
 
-    def progress(self, *, total: int, done: int) -> "tqdm[Any]":
-        """Show a bar of steps while the `with` lasts; without a terminal there are plain lines only."""
-        hidden = None if sys.stderr and os.environ.get("RANK", "0") == "0" else True  # None: shown on a terminal only
-        return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, disable=hidden, leave=False)
-
     def flush(self) -> None:
         """Hand everything to the operating system, and the metrics to the disk, before a checkpoint is saved."""
         self.metrics.flush()

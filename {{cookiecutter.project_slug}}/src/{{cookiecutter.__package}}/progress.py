@@ -7,9 +7,8 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress(total: int, what: str, *, unit: str) -> "tqdm[Any]":
+def progress(total: int, what: str, *, unit: str, done: int = 0) -> "tqdm[Any]":
     """Return a bar that shows itself after half a second, on a terminal, for one process, and leaves nothing."""
     hidden = None if sys.stderr and os.environ.get("RANK", "0") == "0" else True  # None: shown on a terminal only
-    return tqdm(
-        total=total, desc=what, unit=unit, unit_scale=True, delay=0.5, leave=False, dynamic_ncols=True, disable=hidden
-    )
+    numbers: dict[str, Any] = {"total": total, "initial": done, "unit": unit, "unit_scale": unit == "B"}
+    return tqdm(desc=what, **numbers, delay=0.5, leave=False, dynamic_ncols=True, disable=hidden)

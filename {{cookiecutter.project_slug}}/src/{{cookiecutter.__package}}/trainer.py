@@ -16,6 +16,7 @@ from .errors import Interrupted, OutOfMemoryError, out_of_memory
 from .inference import score
 from .logbook import Logbook
 from .losses import Losses, check_weights, diverged
+from .progress import progress
 from .run import Run
 from .signals import SAVE, StopRequest
 from .step import Step
@@ -67,7 +68,7 @@ class Trainer:
 
         Raises DivergedError, OutOfMemoryError and, with everything saved, Interrupted.
         """
-        with self.logbook.progress(total=self.epochs * len(self.train_batches), done=self.global_step) as self.bar:
+        with progress(self.epochs * len(self.train_batches), "train", unit=" steps", done=self.global_step) as self.bar:
             try:
                 while self.epoch < self.epochs and not self.early_stopping.should_stop:
                     self.run_epoch()
@@ -99,9 +100,8 @@ class Trainer:
             "samples_per_second": sum(self.train_batches.sizes[first_batch:]) / seconds,
             **usage(self.step.device),
         }
-        if not math.isfinite(numbers["val_loss"]):
-            what, where = f"the validation loss is {numbers['val_loss']}", f"after step {self.global_step}"
-            raise diverged(what, where, self.epoch + 1)
+        if not math.isfinite(loss := numbers["val_loss"]):
+            raise diverged(f"the validation loss is {loss}", f"after step {self.global_step}", self.epoch + 1)
         self.epoch, self.batch = self.epoch + 1, 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)

@@ -61,9 +61,8 @@ def read(path: Path, size: tuple[int, int] | None) -> Tensor:
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith(("I", "F")):
                 what = f"it has more than 256 grey levels (mode {upright.mode})"
-                raise DataError(
-                    what, f"in {path}", "turn such pictures into arrays yourself, and save them with np.savez"
-                )
+                fix = "turn such pictures into arrays yourself, and save them with np.savez"
+                raise DataError(what, f"in {path}", fix)
             grey = upright.mode in ("1", "L", "LA")
             upright = upright.convert("L" if grey else "RGB")
             upright = upright.resize(size, Image.Resampling.BILINEAR) if size else upright
