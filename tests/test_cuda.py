@@ -5,13 +5,14 @@ Needs, besides torch with CUDA: cookiecutter, pytest, and the dependencies of th
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from .conftest import Render, combinations, newest_run, run
+from .conftest import Render, combinations, newest_run, run, start, wait_for
 
 pytestmark = [
     pytest.mark.cuda,
@@ -36,13 +37,23 @@ def test_the_defaults_learn(render: Render, task: str, model: str, precision: st
 
 @combinations
 def test_deterministic_runs_agree_to_the_bit(render: Render, task: str, model: str) -> None:
+    """Also one that was interrupted, and resumed."""
     project = render(task=task, model=model)
-    weights = []
+    command = ("train", "--device=cuda", "--deterministic", "--epochs=8", "--patience=0")
     for name in ("one", "two"):
-        run(project, "train", "--device=cuda", "--deterministic", "--epochs=3", f"--name={name}")
+        run(project, *command, f"--name={name}")
+    process = start(project, *command, "--name=interrupted")
+    wait_for(process, "epoch 2/8")
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    output, _ = run(project, *command, "--name=interrupted", "--resume=auto")
+    assert "resumed after step" in output
+    weights = []
+    for name in ("one", "two", "interrupted"):
         weights.append(torch.load(newest_run(project, name) / "checkpoints/last.pt", weights_only=True)["model"])
         assert json.loads((newest_run(project, name) / "capsule.json").read_text())["exact"]
-    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert all(torch.equal(one, other[key]) for other in weights[1:] for key, one in weights[0].items())
 
 
 @combinations
@@ -66,10 +77,13 @@ def test_steps_are_replayed_and_streamed_and_wait_for_nothing(render: Render, ta
 
 @combinations
 def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, model: str) -> None:
-    """Within what bf16 can tell apart."""
+    """Within what bf16 can tell apart; nothing is left out at random."""
     project, curves = render(task=task, model=model), []
+    common = ["--device=cuda", "--epochs=5"]
+    if "dropout: float" in (project / "src/my_experiment/config.py").read_text():
+        common.append("--model.dropout=0")
     for name, flags in (("replayed", []), ("fp32", ["--precision=fp32", "--no-cuda-graph"])):
-        run(project, "train", "--device=cuda", "--epochs=5", f"--name={name}", *flags)
+        run(project, "train", *common, f"--name={name}", *flags)
         lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
         curves.append([json.loads(line)["train_loss"] for line in lines])
-    assert curves[0] == pytest.approx(curves[1], rel=0.15)
+    assert curves[0] == pytest.approx(curves[1], rel=0.1, abs=0.03 * curves[1][0])

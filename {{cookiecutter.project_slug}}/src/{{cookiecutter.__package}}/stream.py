@@ -23,7 +23,8 @@ class Stream:
     def __init__(self, rows: Rows, *, gpu: torch.device | None = None) -> None:
         self.rows = rows
         self.copies = torch.cuda.Stream(gpu) if gpu else None  # the GPU's queue for copies, beside that for the steps
-        self.reader = ThreadPoolExecutor(1, initializer=partial(torch.cuda.set_device, gpu) if gpu else None)
+        enter = partial(torch.cuda.set_device, self.copies.device) if self.copies else None  # `gpu` may have no number
+        self.reader = ThreadPoolExecutor(1, initializer=enter)
         self.announced: tuple[Tensor, Future[Tensor]] | None = None
         self.block = max(1, BLOCK // (math.prod(rows.shape[1:]) * rows.dtype.itemsize))  # samples
 
