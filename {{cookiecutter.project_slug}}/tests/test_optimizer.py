@@ -37,12 +37,15 @@ def test_it_takes_the_steps_of_torch() -> None:
 
 def test_a_step_is_not_marked_for_a_profiler() -> None:
     """The marks would take a small model 1/15 of its steps."""
-    weight = nn.Parameter(torch.ones(3))
-    optimizer = AdamW([weight], fused=True)
+    weight, unused = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    optimizer = AdamW([weight, unused], fused=True)
     weight.grad = torch.ones(3)
     with torch.profiler.profile() as profile:
         optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+        assert torch.equal(weight.grad, torch.zeros(3)) and unused.grad is None
         optimizer.zero_grad()
+        assert weight.grad is None
     names = {event.name for event in profile.events()}
     assert "aten::_fused_adamw_" in names and not [name for name in names if name.startswith("Optimizer")]
 

@@ -11,8 +11,8 @@ from torch import nn
 class AdamW(torch.optim.AdamW):
     """AdamW (Loshchilov and Hutter, 2019) without what torch wraps around its methods.
 
-    To keep torch.compile out, some of it imports it, which would take as long as all the rest of a start. The rest
-    marks steps for a profiler, which would take a small model 1/15 of its time.
+    Some of that keeps torch.compile out, and imports it to do so: it would take as long as all the rest of a start.
+    Some marks each step for a profiler: it would take a small model 1/15 of its time.
     """
 
     add_param_group = unwrap(torch.optim.AdamW.add_param_group)
@@ -21,11 +21,11 @@ class AdamW(torch.optim.AdamW):
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
     step.hooked = True  # otherwise, torch would wrap it again
 
-    def zero_grad(self) -> None:  # type: ignore[override]  # there is one way to do it
-        """Drop all gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop all gradients, or make them zero."""
         for group in self.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
+            for weight in group["params"]:
+                weight.grad = None if set_to_none or weight.grad is None else torch.zeros_like(weight)
 
 
 def build_optimizer(
