@@ -11,18 +11,16 @@ from torch import nn
 class AdamW(torch.optim.AdamW):
     """AdamW (Loshchilov and Hutter, 2019) without what torch wraps around its methods.
 
-    Some of that keeps torch.compile out, and imports it to do so: it would take as long as all the rest of a start.
-    Some marks each step for a profiler: it would take a small model 1/15 of its time.
+    To keep torch.compile out, the wrappers import it, which would take as long as all the rest of a start.
     """
 
     add_param_group = unwrap(torch.optim.AdamW.add_param_group)
     state_dict = unwrap(torch.optim.AdamW.state_dict)
     load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
-    step.hooked = True  # otherwise, torch would wrap it again
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop all gradients, or make them zero."""
+        """Drop all gradients, or make them zero; torch's own marks that for a profiler, which takes far longer."""
         for group in self.param_groups:
             for weight in group["params"]:
                 weight.grad = None if set_to_none or weight.grad is None else torch.zeros_like(weight)
