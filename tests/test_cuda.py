@@ -86,4 +86,4 @@ def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, 
         run(project, "train", *common, f"--name={name}", *flags)
         lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
         curves.append([json.loads(line)["train_loss"] for line in lines])
-    assert curves[0] == pytest.approx(curves[1], rel=0.1, abs=0.03 * curves[1][0])
+    assert curves[0] == pytest.approx(curves[1], rel=0.15)

@@ -74,7 +74,7 @@ def test_what_does_not_fit_on_a_gpu_stays_in_memory_in_the_same_order() -> None:
         given = list(next(shuffled))
         torch.cuda.set_sync_debug_mode("error")
         try:
-            given += [tensor for _ in range(3) for tensor in next(shuffled)]
+            given += [tensor for _ in range(10) for tensor in next(shuffled)]
         finally:
             torch.cuda.set_sync_debug_mode("default")
         batches.append([tensor.cpu() for tensor in given])
