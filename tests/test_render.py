@@ -226,14 +226,6 @@ def test_scripts_stay_executable(render: Render) -> None:
     assert (render() / "scripts/gpustat.sh").stat().st_mode & 0o111
 
 
-@pytest.mark.alone
-def test_all_combinations_render_in_seconds(render: Render) -> None:
-    started = time.perf_counter()
-    for task, model in COMBINATIONS:
-        render(task=task, model=model)
-    assert time.perf_counter() - started < 0.5 * len(COMBINATIONS)
-
-
 def test_what_is_asked_is_what_is_offered() -> None:
     questions = json.loads((ROOT / "cookiecutter.json").read_text())
     asked = [name for name in questions if not name.startswith("_")]

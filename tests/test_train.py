@@ -64,7 +64,7 @@ def test_the_defaults_train_in_minutes_and_print_what_the_readme_shows(render: R
     started = time.perf_counter()
     output, errors = run(project, "train")
     seconds = time.perf_counter() - started
-    assert seconds < (60 if (task, model) in QUICK else 600) and errors == ""
+    assert seconds < 600 and errors == ""
     name, least = LEAST[task]
     evaluation = json.loads((newest_run(project) / "evaluation.json").read_text())
     print(f"{task}, {model}: test {name} {evaluation[name]:.4f} in {seconds:.0f} s")
@@ -112,15 +112,12 @@ def test_a_run_of_other_code_says_so(render: Render) -> None:
     assert run(project, "predict", str(folder), "--out=p.npy")[1] == note
 
 
-@pytest.mark.alone
 @combinations
 def test_help_is_complete_and_does_not_wait(project: Project, task: str, model: str) -> None:
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        output, _ = run(project(task, model), "train", "--help")
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < 0.5, seconds  # other work on the machine only adds to it
+    variables = environment(project(task, model), PYTHONPROFILEIMPORTTIME="1")
+    output, imports = run(project(task, model), "train", "--help", env=variables)
+    assert re.search(r"\| +tyro$", imports, re.MULTILINE)
+    assert not re.search(r"\| +(torch|numpy|matplotlib)$", imports, re.MULTILINE)  # nothing that takes a second
     flat = " ".join(output.replace("│", " ").split())
     for path in ("config.py", "arguments.py"):
         source = (project(task, model) / "src/my_experiment" / path).read_text().partition("class Inspect")[0]
