@@ -22,13 +22,6 @@ HANDFUL = {
 }  # fmt: skip
 Render = Callable[..., Path]
 combinations = pytest.mark.parametrize(("task", "model"), COMBINATIONS, ids=["-".join(pair) for pair in COMBINATIONS])
-handful = pytest.mark.parametrize(
-    ("task", "model"),
-    [
-        pytest.param(*pair, id="-".join(pair), marks=() if pair in HANDFUL else pytest.mark.matrix)
-        for pair in COMBINATIONS
-    ],
-)
 
 
 def repository_files() -> list[str]:

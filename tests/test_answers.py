@@ -89,7 +89,7 @@ def test_the_command_answers_in_one_line_and_creates_nothing(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-FEW = settings(max_examples=80, deadline=None)
+FEW = settings(max_examples=40, deadline=None)
 MANY = settings(FEW, max_examples=1000)
 OFTEN = pytest.mark.parametrize(
     "often",

@@ -23,7 +23,7 @@ def campaign() -> Iterator[Campaign]:
 @pytest.mark.parametrize(
     ("kind", "count"),
     [
-        (campaigns.kills, 12),
+        (campaigns.kills, 8),
         (campaigns.signals, 8),
         (campaigns.starts, 10),
         (campaigns.double_resumes, 6),
@@ -44,7 +44,7 @@ def test_a_damaged_checkpoint_is_never_loaded_and_a_failed_save_destroys_none() 
 def test_the_end_of_an_epoch_is_written_once() -> None:
     """With a checkpoint at its last step, and death before the next one."""
     with scoreboard.campaign(7, model="mlp") as campaign:
-        assert campaigns.kills(campaign, 12, (("--checkpoint-every=20",),))["wrong"] == []
+        assert campaigns.kills(campaign, 8, (("--checkpoint-every=20",),))["wrong"] == []
 
 
 def test_every_safeguard_is_where_the_mutations_look_for_it(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_two_processes_are_faster_than_one(render: Render) -> None:
     assert statistics.median(ratios) >= 1.5
 
 
-@pytest.mark.parametrize(("rank", "model", "wider"), [(0, "mlp", ["--model.width=3000"]), (1, "cnn", [])])
+@pytest.mark.parametrize(("rank", "model", "wider"), [(0, "mlp", ["--model.width=1500"]), (1, "cnn", [])])
 def test_one_process_is_signalled_and_all_stop_at_the_same_step(
     render: Render, rank: int, model: str, wider: list[str]
 ) -> None:

@@ -137,7 +137,7 @@ def test_augmented_and_resized_runs_repeat_their_scores(start: Command, tmp_path
     assert json.loads(output) == json.loads((newest(tmp_path) / "evaluation.json").read_text())
 
 
-LONG = ("--epochs=80", "--patience=0")
+LONG = ("--epochs=50", "--patience=0")
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
     start: Command, tmp_path: Path, uninterrupted: Path, name: str, code: int
 ) -> None:
     process = start("train", *LONG)
-    wait_for(process, "epoch  3/80")
+    wait_for(process, "epoch  3/50")
     process.send_signal(getattr(signal, name))
     _, errors = process.communicate()
     assert process.returncode == code

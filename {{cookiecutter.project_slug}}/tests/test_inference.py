@@ -23,11 +23,10 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Path:
-    """A run that learned the small data for two epochs."""
-    train.run(settings, folder=None, fast_dev_run=False, stop=StopRequest())
-    capsys.readouterr()
-    return max(settings.runs_dir.glob("*/*"))
+def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that learned the small data for two epochs, seen from the folder where it was trained."""
+    monkeypatch.chdir(tmp_path)
+    return trained
 
 
 @pytest.fixture
