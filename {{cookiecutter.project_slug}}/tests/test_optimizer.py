@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from {{ cookiecutter.__package }}.optimizer import AdamW, build_optimizer, build_schedule
 
@@ -48,10 +49,23 @@ def test_gradients_are_dropped_or_zero() -> None:
 def test_hooks_are_called() -> None:
     weight, called = nn.Parameter(torch.ones(3)), []
     optimizer = AdamW([weight], fused=True)
-    optimizer.register_step_pre_hook(lambda *_: called.append("before"))
-    optimizer.register_step_post_hook(lambda *_: called.append("after"))
     optimizer.step()
-    assert called == ["before", "after"]
+    handles = [
+        register(lambda *_, when=when: called.append(when))
+        for when, register in {
+            "before all": register_optimizer_step_pre_hook,
+            "before": optimizer.register_step_pre_hook,
+            "after": optimizer.register_step_post_hook,
+            "after all": register_optimizer_step_post_hook,
+        }.items()
+    ]
+    optimizer.step()
+    assert called == ["before all", "before", "after", "after all"]
+    for handle in handles:
+        called.clear()
+        optimizer.step()
+        assert len(called) == 4 - handles.index(handle)
+        handle.remove()
 
 
 def test_a_start_does_not_wait_for_a_compiler(small: Path) -> None:

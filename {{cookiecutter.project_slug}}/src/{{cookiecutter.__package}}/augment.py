@@ -22,11 +22,9 @@ class Augmentation:
         self.seed = seed
         self.moves = settings.flip != "none" or settings.shift > 0
         if self.moves and settings.shift >= min(sides, default=0):
-            what = (
-                f"--augment.shift is {settings.shift}, and samples have sides {sides}"
-                if sides
-                else "rows of a table have no sides to flip or shift"
-            )
+            what = "rows of a table have no sides to flip or shift"
+            if sides:
+                what = f"--augment.shift is {settings.shift}, and samples have sides {sides}"
             fix = "shift less than the shortest side; tables take only --augment.noise"
             raise ConfigError(what, "in --augment", fix)
 

@@ -71,8 +71,6 @@ def git(*arguments: str) -> str | None:
     """Return what git says about the code, or None outside a repository."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
-        return subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", check=True
-        ).stdout.strip()
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace").strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -6,6 +6,9 @@ from inspect import unwrap
 
 import torch
 from torch import nn
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+GLOBAL_HOOKS = _global_optimizer_pre_hooks, _global_optimizer_post_hooks
 
 
 class AdamW(torch.optim.AdamW):
@@ -17,7 +20,15 @@ class AdamW(torch.optim.AdamW):
     add_param_group = unwrap(torch.optim.AdamW.add_param_group)
     state_dict = unwrap(torch.optim.AdamW.state_dict)
     load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
-    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+    bare_step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+    hooked_step = torch.optim.Optimizer.profile_hook_step(bare_step)
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update the weights; only if there are hooks, by torch's way to call them, which marks each step, too."""
+        hooks = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks, *GLOBAL_HOOKS
+        return self.hooked_step(closure) if any(hooks) else self.bare_step(closure)
+
+    step.hooked = True  # type: ignore[attr-defined]  # else torch would take that way each time
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop all gradients, or make them zero; torch's own marks that for a profiler, which takes far longer."""

@@ -30,11 +30,9 @@ def write_atomically(
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot write {len(data):,} bytes ({error.strerror or error})",
-            str(path),
-            "make room or choose another place, then run it again (a training with --resume)",
-        ) from error
+        what = f"cannot write {len(data):,} bytes ({error.strerror or error})"
+        fix = "make room or choose another place, then run it again (a training with --resume)"
+        raise StorageError(what, str(path), fix) from error
 
 
 def check_new(path: Path, endings: Sequence[str]) -> None:
