@@ -22,10 +22,10 @@ class Augmentation:
         self.seed = seed
         self.moves = settings.flip != "none" or settings.shift > 0
         if self.moves and settings.shift >= min(sides, default=0):
-            what = "rows of a table have no sides to flip or shift"
-            if sides:
-                what = f"--augment.shift is {settings.shift}, and samples have sides {sides}"
             fix = "shift less than the shortest side; tables take only --augment.noise"
+            if not sides:
+                raise ConfigError("rows of a table have no sides to flip or shift", "in --augment", fix)
+            what = f"--augment.shift is {settings.shift}, and samples have sides {sides}"
             raise ConfigError(what, "in --augment", fix)
 
     def __call__(
