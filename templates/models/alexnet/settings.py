@@ -8,7 +8,7 @@ class ModelSettings:
     """Outputs of each of the two linear layers before the last."""
     dropout: float = 0.5
     """How much of each of these layers is left out at random while training; more of it against overfitting."""
-    in_size: int | None = None
+    in_size: Optional[int] = None
     """Features that enter the first linear layer. Left out, they are measured from the convolutions."""
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ class ModelSettings:
     """Outputs of the first linear layer."""
     dropout: float = 0.3
     """How much of the hidden layer is left out at random while training; more of it against overfitting."""
-    in_size: int | None = None
+    in_size: Optional[int] = None
     """Features that enter the first linear layer. Left out, they are measured from the convolutions."""
 
     def __post_init__(self) -> None:

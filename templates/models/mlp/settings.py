@@ -8,7 +8,7 @@ class ModelSettings:
     """Hidden layers; 0 leaves a linear model."""
     dropout: float = 0.5
     """How much of each hidden layer is left out at random while training; more of it against overfitting."""
-    in_size: int | None = None
+    in_size: Optional[int] = None
     """Features that enter the first linear layer. Left out, they are counted from the samples."""
 
     minimum_size = 1  # the shortest side that the model takes

@@ -2,7 +2,7 @@
 class ModelSettings:
     """A vision transformer."""
 
-    patch_size: int | None = None
+    patch_size: Optional[int] = None
     """Side of a patch, which becomes a token. Left out: 2, 4, 8, ..., the first that gives at most 64 patches."""
     width: int = 64
     """Numbers per token."""

@@ -6,7 +6,7 @@ import itertools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Optional
 
 import tyro
 
@@ -31,9 +31,9 @@ class Train(Common):
     """Train a model, then score its best checkpoint on the test split."""
 
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
-    config: Path | None = None
+    config: Optional[Path] = None
     """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
-    resume: str | None = None
+    resume: Optional[str] = None
     """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
     fast_dev_run: bool = False
     """Try every phase but the drawing on one batch, and leave nothing behind (lesson 3 of the notes)."""
@@ -52,13 +52,13 @@ class Inspect(Common):
 class OtherData:
     """Other data than the run was trained on; what is left out, is as it was there."""
 
-    path: Path | None = None
+    path: Optional[Path] = None
     """An .npz file, a folder of .npy files, or one .npy file of samples."""
-    x: str | None = None
+    x: Optional[str] = None
     """The name of the samples."""
-    y: str | None = None
+    y: Optional[str] = None
     """The name of the targets."""
-    channels: Literal["auto", "first", "last", "none"] | None = None
+    channels: Optional[Literal["auto", "first", "last", "none"]] = None
     """Where a sample has its channels."""
 
 

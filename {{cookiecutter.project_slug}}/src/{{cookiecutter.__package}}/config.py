@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Optional
 
 from .data_config import AugmentSettings, DataSettings
 from .errors import require
@@ -26,7 +26,7 @@ class Settings:
     """Where run directories go; show them all with `tensorboard --logdir runs`."""
     epochs: int = 60
     """At most this many passes over the training split; the learning rate falls to zero over them."""
-    batch_size: int | None = None
+    batch_size: Optional[int] = None
     """Samples per step: larger is faster, smaller learns more per epoch. Left out: 64, or less where there are few."""
     lr: float = 1e-3
     """The learning rate at the start, the first number to tune: try three times more and three times less."""
@@ -46,7 +46,7 @@ class Settings:
     """Record a step on the GPU and replay it, for speed; --no-cuda-graph if the model decides anything in Python."""
     monitor: str = "val_loss"
     """What is watched for the best checkpoint and for patience: val_loss, or val_ and a metric of the task."""
-    init_from: Path | None = None
+    init_from: Optional[Path] = None
     """A run whose best weights to start from (fine-tuning); those that do not fit here stay random, and are named."""
     seed: int = 0
     """Decides initial weights, order of batches and dropout: the same seed gives the same run."""

@@ -6,9 +6,11 @@ from inspect import unwrap
 
 import torch
 from torch import nn
-from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+from torch.optim import optimizer as torch_optimizer
 
-GLOBAL_HOOKS = _global_optimizer_pre_hooks, _global_optimizer_post_hooks
+# Where torch keeps the hooks of one optimizer, and those of all. Should it rename them, it is as if there were some.
+HOOKS = "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"
+GLOBAL_HOOKS = [getattr(torch_optimizer, f"_global_optimizer_{when}_hooks", True) for when in ("pre", "post")]
 
 
 class AdamW(torch.optim.AdamW):
@@ -25,7 +27,7 @@ class AdamW(torch.optim.AdamW):
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Update the weights; only if there are hooks, by torch's way to call them, which marks each step, too."""
-        hooks = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks, *GLOBAL_HOOKS
+        hooks = [getattr(self, name, True) for name in HOOKS] + GLOBAL_HOOKS
         return self.hooked_step(closure) if any(hooks) else self.bare_step(closure)
 
     step.hooked = True  # type: ignore[attr-defined]  # else torch would take that way each time

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,12 @@ class Run:
             parent.mkdir(parents=True, exist_ok=True)
             while True:
                 folder = parent / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-                try:
+                with suppress(FileExistsError):
                     folder.mkdir()
-                    break
-                except FileExistsError:
-                    continue
+                    return cls(folder, settings)
         except OSError as error:
             what = f"cannot create a run directory ({error.strerror})"
             raise StorageError(what, str(parent), "choose another --runs-dir") from error
-        return cls(folder, settings)
 
     @property
     def last(self) -> Path:
