@@ -35,6 +35,20 @@ def test_pictures_become_arrays_with_the_names_of_their_folders(pictures: Path, 
         assert arrays["x"].shape == (6, 1, 5, 4) and arrays["x"].dtype == np.uint8
         assert arrays["y"].tolist() == ["dog"] * 3 + ["猫"] * 3
         assert arrays["x"][:, 0, 0, 0].tolist() == [1, 11, 21, 0, 10, 20]
+        assert arrays["files"].tolist() == [f"{name}/{k}.png" for name in ("dog", "猫") for k in range(3)]
+
+
+def test_pictures_of_no_class_keep_their_names(pictures: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(pictures / "dog")
+    (pictures / "dog" / "empty").mkdir()
+    (pictures / "dog" / "list.txt").write_text("no picture")
+    out = tmp_path / "new.npz"
+    assert main(["import-images", ".", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"3 pictures without classes, (1, 5, 4), are in {out}; 1 other files were left out\n"
+    with np.load(out) as arrays:
+        assert arrays["files"].tolist() == ["0.png", "1.png", "2.png"] and "y" not in arrays
+        assert arrays["x"][:, 0, 0, 0].tolist() == [1, 11, 21]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need a permission elsewhere")
@@ -118,7 +132,7 @@ def test_a_picture_that_cannot_be_used_is_named(
     ("arguments", "sentence"),
     [
         (["nowhere", "out.npz"], "there is no such folder; nowhere, seen from "),
-        (["in/dog", "out.npz"], "there are no pictures in its folders; in in/dog, seen from "),
+        (["none", "out.npz"], "there are no pictures, nor in its folders; in none, seen from "),
         (["in", "out.csv"], "the file must end in .npz; in out.csv; "),
         (["in", "in"], "the file must end in .npz; in in; "),
         (["in", "out.npz", "--resize=1x2x3"], "--resize is 1x2x3; in the settings; it must be none, 64 (both sides)"),
@@ -133,5 +147,6 @@ def test_a_mistake_gets_one_sentence(
     sentence: str,
 ) -> None:
     monkeypatch.chdir(pictures.parent)
+    (pictures.parent / "none").mkdir()
     assert main(["import-images", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"error: {sentence}")

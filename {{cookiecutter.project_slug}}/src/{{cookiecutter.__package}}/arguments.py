@@ -91,13 +91,13 @@ class Predict(Use):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportImages(Common):
-    """Turn a folder that holds a folder of pictures for each class into one .npz to train on.
+    """Turn pictures, in a folder for each class, into one .npz to train on; or new ones, in one folder, to predict.
 
     Of animations, the first picture is taken; transparency is dropped.
     """
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
-    """Where the folders are; their names become the classes."""
+    """Where the folders are, whose names become the classes; or where the new pictures are."""
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT.npz")]
     """Where to: an .npz file that is not there yet."""
     resize: str = "none"

@@ -23,6 +23,10 @@ class Run:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
+        checkpoints = folder / "checkpoints"
+        self.last = checkpoints / "last.pt"  # from which `--resume` continues
+        self.previous = checkpoints / "previous.pt"  # the one before, should that one get damaged
+        self.best = checkpoints / "best.pt"  # the one that scored best on the validation split
         self.begun = False
         self.outcome = ("finished", "nothing was left to do")
         self._lock = FileLock(folder / ".lock", timeout=0)
@@ -44,21 +48,6 @@ class Run:
             what = f"cannot create a run directory ({error.strerror})"
             raise StorageError(what, str(parent), "choose another --runs-dir") from error
 
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint, from which `--resume` continues."""
-        return self.folder / "checkpoints" / "last.pt"
-
-    @property
-    def previous(self) -> Path:
-        """The checkpoint before the newest, should that one get damaged."""
-        return self.folder / "checkpoints" / "previous.pt"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint that scored best on the validation split."""
-        return self.folder / "checkpoints" / "best.pt"
-
     def __enter__(self) -> "Run":
         try:
             self._lock.acquire()
@@ -71,7 +60,7 @@ class Run:
     def begin(self) -> None:
         """Say that the run trains, with which settings; what is refused before leaves it as it was."""
         self.begun = True
-        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        self.last.parent.mkdir(exist_ok=True)
         self.write_status("running", "", None)
         write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
 

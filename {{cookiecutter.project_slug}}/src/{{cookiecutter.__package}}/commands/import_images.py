@@ -1,5 +1,6 @@
 """`import-images`: a folder of pictures per class becomes one .npz, by `torch.stack` (lesson 9 of the notes)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,26 @@ from ..progress import progress
 from ..storage import check_new, new_file
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+LITTER = (".", "__MACOSX")  # how names begin that systems and editors leave behind
 
 
 def run(folder: Path, out: Path, *, resize: str) -> None:
-    """Write x (N, C, H, W) and y (N,), the names of the folders, to `out`. Raises ConfigError, DataError, OSError."""
+    """Write x (N, C, H, W), y (N,), the names of the folders, and files (N,), which picture is which, to `out`.
+
+    Pictures that lie in the folder itself have no y, and are taken only if no others are there. Raises ConfigError,
+    DataError, OSError.
+    """
     check_new(out, [".npz"])
     if not folder.is_dir():
         fix = "name the one with the pictures"
         raise DataError("there is no such folder", f"{folder}, seen from {Path.cwd()}", fix)
-    inside = [path for each in folder.iterdir() if each.is_dir() for path in each.iterdir()]  # folders may be links
-    files = sorted(path for path in inside if path.is_file() and is_picture(path))
+    classes = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(LITTER)]
+    inside = [path for each in classes for path in each.iterdir()]  # not rglob: a folder may be a link
+    in_classes = pictures(inside)
+    files = in_classes or pictures(folder.iterdir())
     if not files:
         fix = f"make a folder for each class, with pictures in it ({', '.join(sorted(PICTURES))})"
-        raise DataError("there are no pictures in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
+        raise DataError("there are no pictures, nor in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
     height, _, width = resize.partition("x")
     size = None if resize == "none" else (int(width or height), int(height))  # Pillow has the width first
     images: list[Tensor] = []
@@ -35,23 +43,27 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
             if len(images) == 1:
                 check_memory(3 * len(files) * images[0].nbytes, f"for the pictures of {folder}")
             if images[-1].shape[1:] != images[0].shape[1:]:
-                what = f"the picture has {sides(images[-1])} pixels, and the first one {sides(images[0])}"
+                this, first = ("x".join(map(str, image.shape[1:])) for image in (images[-1], images[0]))
+                what = f"the picture has {this} pixels, and the first one {first}"
                 raise DataError(what, f"in {path}", "give all the same size with --resize, such as --resize 64x64")
             bar.update()
     channels = max(len(image) for image in images)
     x = torch.stack([image.expand(channels, -1, -1) for image in images]).numpy()  # grey among colours: three times
+    arrays = {"x": x, "files": np.array([path.relative_to(folder).as_posix() for path in files])}
+    if in_classes:
+        arrays["y"] = np.array([path.parent.name for path in files])
     with new_file(out) as file:
-        np.savez(file, x=x, y=np.array([path.parent.name for path in files]))
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     others = len({path for path in [*folder.rglob("*"), *inside] if path.is_file()} - set(files))
     left = f"; {others} other files were left out" if others else ""
-    classes = len({path.parent for path in files})
-    print(printable(f"{len(x):,} pictures of {classes} classes, {x.shape[1:]}, are in {out}{left}"))
+    of = f"of {len({*arrays['y']})} classes" if in_classes else "without classes"
+    print(printable(f"{len(x):,} pictures {of}, {x.shape[1:]}, are in {out}{left}"))
 
 
-def is_picture(path: Path) -> bool:
-    """Tell whether a file looks like a picture of a class, and not like what systems and editors leave behind."""
-    hidden = path.name.startswith(".") or path.parent.name.startswith((".", "__MACOSX"))
-    return path.suffix.lower() in PICTURES and not hidden
+def pictures(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that look like pictures, in the order of their names."""
+    named = [path for path in paths if path.suffix.lower() in PICTURES and not path.name.startswith(LITTER)]
+    return sorted(path for path in named if path.is_file())
 
 
 def read(path: Path, size: tuple[int, int] | None) -> Tensor:
@@ -71,8 +83,3 @@ def read(path: Path, size: tuple[int, int] | None) -> Tensor:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"the picture cannot be read ({reason})", f"in {path}", "repair it or take it away") from error
     return torch.from_numpy(array.copy()).reshape(array.shape[0], array.shape[1], -1).permute(2, 0, 1)
-
-
-def sides(image: Tensor) -> str:
-    """(3, 48, 64) -> 48x64"""
-    return f"{image.shape[1]}x{image.shape[2]}"
