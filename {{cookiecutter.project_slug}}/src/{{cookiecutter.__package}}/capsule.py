@@ -22,7 +22,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
     The run is exact only if every start was, with the same code, device and versions, and with as many epochs: the
     learning rate depends on their number. What else git tells is written down only: a commit changes no bits.
     """
-    versions = {name: version(name) for name in ("torch", "numpy", "tensorboard")}
+    versions = {"torch": str(torch.__version__), **{name: version(name) for name in ("numpy", "tensorboard")}}
     conditions = {
         "epochs": run.settings.epochs,
         **facts,
