@@ -22,11 +22,7 @@ nox.options.reuse_existing_virtualenvs = True
 @nox.session
 def demo(session: nox.Session) -> None:
     """Render the defaults, install them as their README says, and train on the bundled digits."""
-    session.install("cookiecutter>=2.7")
-    project = ROOT / "demo" / "my-experiment"
-    shutil.rmtree(project.parent, ignore_errors=True)
-    project.parent.mkdir()
-    session.run("cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", str(project.parent))
+    project = render_defaults(session, ROOT / "demo")
     session.chdir(project)
     session.run(sys.executable, "-m", "venv", ".venv", external=True)
     binaries = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -61,6 +57,19 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("which", ["oldest", "newest"])
+def versions(session: nox.Session, which: str) -> None:
+    """Run a rendered suite with the oldest and the newest packages that its pyproject.toml allows: 6 GB each."""
+    project = render_defaults(session, Path(session.create_tmp()))
+    wanted = nox.project.load_toml(project / "pyproject.toml")["project"]["dependencies"]
+    session.install("--upgrade", *(each.replace(">=", "==") if which == "oldest" else each for each in wanted))
+    session.install("--no-deps", "-e", str(project))
+    session.install("pytest", "pytest-xdist")
+    session.chdir(project)
+    session.run("pytest", "-n", "auto", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
 def scoreboard(session: nox.Session) -> None:
     """Kill, corrupt and fail a rendered project, and write the table: an hour. Arguments go to the script."""
     install(session, "tests", "bench")
@@ -92,6 +101,15 @@ def scaling(session: nox.Session) -> None:
 def cuda(session: nox.Session) -> None:
     """Train every choice on a GPU, with the packages of the environment that nox was started in."""
     session.run(sys.executable, "-m", "pytest", "tests/test_cuda.py", "-rs", *session.posargs)
+
+
+def render_defaults(session: nox.Session, folder: Path) -> Path:
+    """Render the defaults into an empty folder, and return where they are."""
+    session.install("cookiecutter>=2.7")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    session.run("cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", str(folder))
+    return folder / "my-experiment"
 
 
 def install(session: nox.Session, *groups: str) -> None:

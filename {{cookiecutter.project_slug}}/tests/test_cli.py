@@ -45,7 +45,7 @@ def handlers() -> Iterator[None]:
         ("evaluate " + 300 * "x", 2, "File name too long"),
         (f"predict run --out {300 * 'x'}/p.csv", 2, "there is no run; at run"),
         (f"train --runs-dir {300 * 'x'}", 2, "File name too long"),
-        ("evaluate", 2, "Missing from {{ cookiecutter.project_slug }} evaluate: RUN "),
+        ("evaluate", 2, "Missing from {{ cookiecutter.project_slug }} evaluate: RUN"),
         ("evaluate run --split train", 2, "invalid choice 'train' for argument '--split'"),
         ("evaluate run --lr 1", 2, "Unrecognized or misplaced options: --lr"),
         ("predict runs/nowhere --out p.csv", 2, "there is no run; at runs/nowhere"),

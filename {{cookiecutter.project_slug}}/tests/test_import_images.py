@@ -136,7 +136,7 @@ def test_a_picture_that_cannot_be_used_is_named(
         (["in", "out.csv"], "the file must end in .npz; in out.csv; "),
         (["in", "in"], "the file must end in .npz; in in; "),
         (["in", "out.npz", "--resize=1x2x3"], "--resize is 1x2x3; in the settings; it must be none, 64 (both sides)"),
-        (["in"], "Missing from {{ cookiecutter.project_slug }} import-images: OUT.npz "),
+        (["in"], "Missing from {{ cookiecutter.project_slug }} import-images: OUT.npz"),
     ],
 )
 def test_a_mistake_gets_one_sentence(

@@ -66,8 +66,7 @@ def shared(splits: dict[str, Split]) -> list[str]:
     lines = []
     for what, parts in (("samples", samples), ("groups", groups)):
         for first, second in itertools.combinations(parts, 2):
-            both = np.unique(parts[second][np.isin(parts[second], parts[first])])
-            if len(both):
+            if len(both := np.intersect1d(parts[first], parts[second])):
                 lines.append(
                     f"{len(both):,} different {what} of {second} are also in {first}: its scores will be too good"
                 )
