@@ -224,4 +224,4 @@ def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tm
 
 def test_two_agents_on_one_host(render: Render) -> None:
     outputs = "".join(finish(process)[0] for process in two_agents(render(model="mlp"), FLAGS, FLAGS))
-    assert outputs.count("epoch 6/6") == 1 and "2 processes of 1 threads" in outputs
+    assert outputs.count("epoch 6/6") == 1 and "2 processes of 1 thread" in outputs

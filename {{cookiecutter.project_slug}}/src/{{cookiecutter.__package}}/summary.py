@@ -24,7 +24,8 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     parameters = sum(weight.numel() for weight in experiment.model.parameters())
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"
     threads, processes = torch.get_num_threads(), experiment.workers.size
-    team = f"{processes} processes of {threads} threads" if processes > 1 else f"{threads} threads"
+    team = f"{threads} thread{'s' if threads > 1 else ''}"
+    team = f"{processes} processes of {team}" if processes > 1 else team
     precision = str(experiment.precision).removeprefix("torch.")
     yield f"device  {name_of(experiment.device)}, {precision}, {team}, batches of {experiment.data.batch_size}"
     if settings.device == "auto" and (card := unused_card()):
