@@ -30,7 +30,7 @@ def test_pictures_become_arrays_with_the_names_of_their_folders(pictures: Path, 
     out = tmp_path / "out.npz"
     assert main(["import-images", str(pictures), str(out)]) == 0
     printed = capsys.readouterr().out
-    assert printed == f"6 pictures of 2 classes, (1, 5, 4), are in {out}; 5 other files were left out\n"
+    assert printed == f"6 pictures of 2 classes, (1, 5, 4), are in {out}; other files, left out: 5\n"
     with np.load(out) as arrays:
         assert arrays["x"].shape == (6, 1, 5, 4) and arrays["x"].dtype == np.uint8
         assert arrays["y"].tolist() == ["dog"] * 3 + ["猫"] * 3
@@ -45,7 +45,7 @@ def test_pictures_of_no_class_keep_their_names(pictures: Path, tmp_path: Path, c
     out = tmp_path / "new.npz"
     assert main(["import-images", ".", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert printed == f"3 pictures without classes, (1, 5, 4), are in {out}; 1 other files were left out\n"
+    assert printed == f"3 pictures without classes, (1, 5, 4), are in {out}; other files, left out: 1\n"
     with np.load(out) as arrays:
         assert arrays["files"].tolist() == ["0.png", "1.png", "2.png"] and "y" not in arrays
         assert arrays["x"][:, 0, 0, 0].tolist() == [1, 11, 21]

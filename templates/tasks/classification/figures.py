@@ -28,8 +28,7 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
         n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})"
         for n in worst(torch.where(predicted == target, 0, sure))
     }
-    mistakes = show_samples(dataset, titles)
-    if mistakes:
+    if mistakes := show_samples(dataset, titles):
         figures["worst_mistakes"] = mistakes
     return figures
 

@@ -88,9 +88,8 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
         if is_done(run.folder):
             raise RefusedError("the last checkpoint is gone", str(run.last), another)
         return None
-    source, is_damaged = there[0].name, False
-    if source != run.last.name:
-        source = f"{source}, since there is no {run.last.name}"
+    source = run.last.name if there[0] == run.last else f"{run.previous.name}, since there is no {run.last.name}"
+    is_damaged = False
     try:
         checkpoint = load_checkpoint(there[0])
     except RefusedError as error:

@@ -42,9 +42,7 @@ def to_npz(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
 def to_npy(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
     """Return an .npy of one structured array (N,), with a field for each array; their columns keep their order."""
     fields = [(key, array.dtype, array.shape[1:]) for key, array in predictions.items()]
-    table = np.empty(len(predictions["prediction"]), fields)
-    for key, array in predictions.items():
-        table[key] = array
+    table = np.rec.fromarrays(list(predictions.values()), fields)
     buffer = io.BytesIO()
     np.save(buffer, table, allow_pickle=False)
     return buffer.getvalue()
@@ -54,8 +52,8 @@ def to_csv(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
     """Return a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
     table: dict[str, Array] = {}
     for key, array in predictions.items():
-        columns = {key: array} if array.ndim == 1 else dict(zip(names[key], array.T, strict=True))
-        table |= {name if array.ndim == 1 else f"{key}_{name}": column for name, column in columns.items()}
+        columns = [key] if array.ndim == 1 else [f"{key}_{name}" for name in names[key]]
+        table |= zip(columns, array.reshape(len(array), -1).T, strict=True)
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(table)

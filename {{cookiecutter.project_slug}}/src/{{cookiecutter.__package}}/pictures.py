@@ -1,0 +1,37 @@
+"""Pictures as arrays: which files of a folder are pictures, and what one holds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from .errors import DataError
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+LITTER = (".", "__MACOSX")  # how names begin that systems and editors leave behind
+
+
+def pictures(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that look like pictures, in the order of their names."""
+    named = (path for path in paths if path.suffix.lower() in ENDINGS and not path.name.startswith(LITTER))
+    return sorted(path for path in named if path.is_file())
+
+
+def read(path: Path, size: tuple[int, int] | None) -> Tensor:
+    """Return a picture as (1, H, W), or (3, H, W) if it has colours, uint8; upright, as its camera says."""
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith(("I", "F")):
+                what = f"it has more than 256 grey levels (mode {upright.mode})"
+                raise DataError(what, f"in {path}", "make arrays of such pictures yourself, saved with np.savez")
+            upright = upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB")
+            upright = upright.resize(size, Image.Resampling.BILINEAR) if size else upright
+            array = np.array(upright)
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"the picture cannot be read ({reason})", f"in {path}", "repair it or take it away") from error
+    return torch.from_numpy(array).reshape(*array.shape[:2], -1).permute(2, 0, 1)
