@@ -14,13 +14,13 @@ ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 LITTER = (".", "__MACOSX")  # how names begin that systems and editors leave behind
 
 
-def pictures(paths: Iterable[Path]) -> list[Path]:
+def pictures_among(paths: Iterable[Path]) -> list[Path]:
     """Return the files that look like pictures, in the order of their names."""
     named = (path for path in paths if path.suffix.lower() in ENDINGS and not path.name.startswith(LITTER))
     return sorted(path for path in named if path.is_file())
 
 
-def read(path: Path, size: tuple[int, int] | None) -> Tensor:
+def read_picture(path: Path, size: tuple[int, int] | None) -> Tensor:
     """Return a picture as (1, H, W), or (3, H, W) if it has colours, uint8; upright, as its camera says."""
     try:
         with Image.open(path) as picture:

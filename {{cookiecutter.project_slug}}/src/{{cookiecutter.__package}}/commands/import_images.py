@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import DataError, printable
 from ..memory import check_memory
-from ..pictures import ENDINGS, LITTER, pictures, read
+from ..pictures import ENDINGS, LITTER, pictures_among, read_picture
 from ..progress import progress
 from ..storage import check_new, new_file
 
@@ -24,8 +24,8 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
         raise DataError("there is no such folder", f"{folder}, seen from {Path.cwd()}", "name the one with pictures")
     classes = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(LITTER)]
     inside = [path for each in classes for path in each.iterdir()]  # not rglob: a folder may be a link
-    in_classes = pictures(inside)
-    files = in_classes or pictures(folder.iterdir())
+    in_classes = pictures_among(inside)
+    files = in_classes or pictures_among(folder.iterdir())
     if not files:
         fix = f"make a folder for each class, with pictures in it ({', '.join(sorted(ENDINGS))})"
         raise DataError("there are no pictures, nor in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
@@ -34,7 +34,7 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     images: list[Tensor] = []
     with progress(len(files), "reading pictures", unit=" pictures") as bar:
         for path in files:
-            images.append(read(path, size))
+            images.append(read_picture(path, size))
             if len(images) == 1:
                 check_memory(3 * len(files) * images[0].nbytes, f"for the pictures of {folder}")
             if images[-1].shape[1:] != images[0].shape[1:]:
