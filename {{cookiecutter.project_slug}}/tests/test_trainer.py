@@ -15,7 +15,7 @@ from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import Interval, last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
-from {{ cookiecutter.__package }}.errors import DivergedError, Interrupted, OutOfMemoryError
+from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
@@ -240,6 +240,17 @@ def test_a_batch_that_memory_has_no_room_for_gets_a_smaller_one(settings: Settin
         with pytest.raises(OutOfMemoryError, match=sentence):
             trainer.fit()
         assert trainer.run.last.read_bytes() == before
+
+
+def test_an_operation_that_torch_cannot_repeat_is_named(settings: Settings) -> None:
+    def put(module: torch.nn.Module, inputs: object) -> None:
+        torch.zeros(1).put_(torch.tensor([0]), torch.ones(1))
+
+    with build(replace(settings, deterministic=True)) as trainer:
+        trainer.step.model.register_forward_pre_hook(put)
+        with pytest.raises(ConfigError, match="torch has no put_ that gives the same bits each time; in the model; "):
+            trainer.fit()
+    torch.use_deterministic_algorithms(False)
 
 
 def test_no_step_waits_for_the_host(settings: Settings) -> None:

@@ -58,9 +58,9 @@ class ViT(nn.Module):
 
     def __init__(
         self,
-        *,
         sample_shape: tuple[int, ...],
         out_size: int,
+        *,
         patch_size: int,
         width: int,
         depth: int,
@@ -123,15 +123,8 @@ def build_model(
             "in build_model",
             "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)",
         )
-    return ViT(
-        sample_shape=sample_shape,
-        out_size=out_size,
-        patch_size=patch_size or choose_patch_size(sides),
-        width=width,
-        depth=depth,
-        heads=heads,
-        dropout=dropout,
-    )
+    patch_size = patch_size or choose_patch_size(sides)
+    return ViT(sample_shape, out_size, patch_size=patch_size, width=width, depth=depth, heads=heads, dropout=dropout)
 
 
 def choose_patch_size(sides: tuple[int, ...], most: int = 64) -> int:

@@ -53,11 +53,6 @@ def name_of(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def is_exact(device: torch.device, *, deterministic: bool) -> bool:
-    """Return whether the same run gives the same bits."""
-    return device.type == "cpu" or (device.type == "cuda" and deterministic)
-
-
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """Return the number format of the forward pass for `auto`, `fp32`, `bf16`, `fp16`.
 
@@ -88,6 +83,14 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS when it starts
     if deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(deterministic)
+
+
+def check_refused(error: Exception) -> None:
+    """Raise ConfigError if the error says that torch has refused an operation because of `deterministic`."""
+    operation, refused, _ = str(error).partition(" does not have a deterministic implementation")
+    if refused:
+        what = f"torch has no {operation} that gives the same bits each time"
+        raise ConfigError(what, "in the model", "train without --deterministic, or use another layer") from error
 
 
 def generator(*seeds: int, device: str | torch.device = "cpu") -> torch.Generator:

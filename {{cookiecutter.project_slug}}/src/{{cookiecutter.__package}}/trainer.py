@@ -10,7 +10,7 @@ import torch
 
 from .batches import Batches
 from .checkpoint import Interval, save_checkpoint
-from .device import random_states, restore_random_states, usage
+from .device import check_refused, random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
 from .errors import Interrupted, OutOfMemoryError, out_of_memory
 from .inference import score
@@ -58,9 +58,8 @@ class Trainer:
         self.monitor = monitor
         self.interval = interval
         self.context = context  # goes into every checkpoint: what a prediction needs besides the model
-        self.epoch = 0  # epochs that are done
+        self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
-        self.global_step = 0
         self.losses = Losses(train_batches.sizes, step.device, step.workers)
 
     def fit(self) -> tuple[str, str]:
@@ -79,6 +78,7 @@ class Trainer:
             except (RuntimeError, MemoryError) as error:
                 if what := out_of_memory(error):
                     raise self.too_large(what) from error
+                check_refused(error)
                 raise
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
