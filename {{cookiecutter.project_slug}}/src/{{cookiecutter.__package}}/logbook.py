@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ class Logbook:
         while any(folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
             time.sleep(0.05)
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+        # Should nobody close it before the program ends: then its thread is gone, and a `__del__` would wait for ever.
+        self.at_exit = weakref.finalize(self, self.writer.close)
 
     def write(self, text: str, *, colour: str = "") -> None:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
@@ -105,6 +108,7 @@ class Logbook:
 
     def close(self) -> None:
         """Write what is left and close all files; again is fine."""
+        self.at_exit.detach()
         with self.curves():
             self.writer.close()
         self.metrics.close()

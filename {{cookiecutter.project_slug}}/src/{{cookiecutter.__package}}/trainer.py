@@ -26,7 +26,7 @@ class Trainer:
     """Trains until the epochs are done, patience runs out, or a signal asks to stop.
 
     Its TensorBoard writer is closed on every way out: at the end of a `with`, by `close()`, by `__del__` (lesson 5 of
-    the notes). A checkpoint holds all that decides the rest of the run: a resumed run ends with the same bits.
+    the notes), as the program ends. A checkpoint has all that decides the rest: a resumed run ends with the same bits.
     """
 
     def __init__(
