@@ -67,7 +67,7 @@ PHASES: dict[str, Callable[[Trainer], object]] = {
 @pytest.mark.parametrize("phase", PHASES)
 def test_an_exception_in_any_phase_leaves_a_complete_event_file(settings: Settings, phase: str) -> None:
     trainer = build(settings)
-    folder, writer = trainer.run.folder, trainer.logbook.writer
+    folder, logbook = trainer.run.folder, trainer.logbook
     trainer.epochs = 1
     trainer.fit()
     trainer.logbook.writer.add_scalar("last", 1.0, 99)  # which nobody has flushed
@@ -77,7 +77,7 @@ def test_an_exception_in_any_phase_leaves_a_complete_event_file(settings: Settin
         trainer.fit()
     del trainer
     gc.collect()
-    assert writer.file_writer is None  # closed by __del__
+    assert logbook.writer.file_writer is None  # closed by __del__
     assert scalars(folder)["loss/train"][0] and scalars(folder)["last"] == [(99, 1.0)]
 
 
