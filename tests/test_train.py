@@ -80,6 +80,7 @@ def pattern(line: str) -> str:
     """Leave of a line what is the same on every machine."""
     line = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", line)
     line = re.sub(r"(finished|stopped early): .*", "END", line)
+    line = re.sub(r"\d+ threads?", "threads", line)
     return re.sub(r"[ \d-][\d.,]*", "0", line) if line.startswith(("epoch", "test", "device")) else line
 
 
