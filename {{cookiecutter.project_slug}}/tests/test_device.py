@@ -10,9 +10,9 @@ import torch
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
 from {{ cookiecutter.__package }}.device import (
-    channels_last,
     choose_device,
     choose_precision,
+    prepare,
     random_states,
     require_working,
     restore_random_states,
@@ -95,5 +95,6 @@ def test_images_and_volumes_have_their_channels_last(channels: int) -> None:
         (torch.nn.Conv2d, (8, 8), torch.channels_last),
         (torch.nn.Conv3d, (8, 8, 8), torch.channels_last_3d),
     ):
-        output = channels_last(convolution(channels, 4, kernel_size=3))(torch.zeros(2, channels, *sides))
+        model = prepare(convolution(channels, 4, kernel_size=3), torch.device("cpu"))
+        output = model(torch.zeros(2, channels, *sides))
         assert output.is_contiguous(memory_format=layout)

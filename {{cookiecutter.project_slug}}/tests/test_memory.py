@@ -1,10 +1,12 @@
 """Free memory is what the machine has free and what the limits of control groups leave, whichever is less."""
 
+import platform
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
 
 from {{ cookiecutter.__package }} import memory
 from {{ cookiecutter.__package }}.errors import DataError
@@ -67,3 +69,16 @@ def test_version_1_keeps_them_elsewhere(group: Path) -> None:
 def test_other_systems_have_none(group: Path) -> None:
     (group / "membership").unlink()
     assert memory.free_memory() == 8 * GIB
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library decides itself what it keeps")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    """What Linux would have to give again, in pages of 4 KiB, would be counted as faults."""
+    import resource
+
+    memory.keep_freed()
+    faults = []
+    for _ in range(40):  # in the first ones, what is kept may not lie side by side
+        torch.ones(2**24)  # 64 MiB
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    assert faults[-1] - faults[29] < 2**14  # pages of one of them

@@ -5,7 +5,7 @@ On a GPU with its precision too, and recorded as a CUDA graph; the smaller batch
 
 import torch
 from common import arguments, datasets, done, network
-from my_experiment.device import channels_last
+from my_experiment.device import prepare
 from my_experiment.graph import WARM_UP, Recording
 from my_experiment.optimizer import build_optimizer
 from torch import Tensor
@@ -19,7 +19,7 @@ def batches(tensors: tuple[Tensor, ...], size: int, device: str) -> list[tuple[T
 def main() -> None:
     given = arguments()
     train, val = datasets(given.data)
-    model = channels_last(network(train, given).to(given.device))
+    model = prepare(network(train, given), torch.device(given.device))
     gpu = given.device.startswith("cuda")
     optimizer = build_optimizer(model, lr=given.lr, weight_decay=0.05, capturable=gpu)
     train_batches = batches(train.tensors, given.batch_size, given.device)

@@ -12,7 +12,7 @@ from .batches import Batches
 from .checkpoint import Interval
 from .config import Settings
 from .datasets import Datasets
-from .device import channels_last, choose_device, choose_precision, require_compiler, seed_everything
+from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
 from .errors import RefusedError
 from .graph import ReplayedStep
@@ -96,7 +96,7 @@ class Experiment:
         settings, checkpoint = self.settings, self.checkpoint
         if checkpoint:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
-        model = channels_last(self.model.to(self.device))
+        model = prepare(self.model, self.device)
         optimizer = build_optimizer(
             model, lr=settings.lr, weight_decay=settings.weight_decay, capturable=self.replays_steps
         )

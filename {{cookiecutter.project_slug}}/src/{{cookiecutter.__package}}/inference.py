@@ -16,7 +16,7 @@ from .batches import Batches
 from .checkpoint import load_best
 from .config import Settings
 from .data import Normalisation, build_dataset
-from .device import channels_last, choose_device, choose_precision
+from .device import choose_device, choose_precision, prepare
 from .errors import DataError
 from .model import build_model
 from .progress import progress
@@ -51,7 +51,7 @@ class Trained:
         self.input_shape = input_shape(self.sample_shape, settings.data.resize, settings.model.minimum_size)
         model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         load_weights(model, checkpoint["model"])
-        self.model = channels_last(model.to(self.device)).eval()
+        self.model = prepare(model, self.device).eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's outputs for one batch."""
