@@ -42,7 +42,7 @@ class Logbook:
         while any(folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
             time.sleep(0.05)
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
-        # Should nobody close it before the program ends: then its thread is gone, and a `__del__` would wait for ever.
+        # Closes it as the program ends, if nobody has: `__del__`, later, would wait for ever: its thread is dead.
         self.at_exit = weakref.finalize(self, self.writer.close)
 
     def write(self, text: str, *, colour: str = "") -> None:

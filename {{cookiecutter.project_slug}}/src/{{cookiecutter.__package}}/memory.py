@@ -1,4 +1,7 @@
-"""How much memory may still be taken: as much as the machine has free, and the limits of a job or a container leave."""
+"""How much memory may still be taken: as much as the machine has free, and the limits of a job or a container leave.
+
+And what is freed is kept.
+"""
 
 import ctypes
 import sys
@@ -16,7 +19,7 @@ VERSIONS = [
     ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_active_file", "total_inactive_file")),
 ]
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # as glibc numbers them in malloc.h
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # as glibc numbers them: mallopt(3)
 
 
 def keep_freed() -> None:
