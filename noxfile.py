@@ -85,7 +85,7 @@ def quality(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the experiment beside its peers, and write the table: more than an hour. Arguments go to the script."""
+    """Time the experiment beside its peers, and write the table: nearly two hours. Arguments go to the script."""
     install(session, "tests", "bench")
     session.run("python", "-m", "benchmarks.speed.bench", *session.posargs)
 
