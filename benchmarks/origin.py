@@ -19,6 +19,12 @@ def render(folder: Path, **answers: str) -> Path:
     return Path(cookiecutter(str(ROOT), extra_context=answers, output_dir=str(folder), **options))
 
 
+def environment(project: Path, **variables: str) -> dict[str, str]:
+    """Return the environment in which a render that is not installed runs."""
+    paths = os.pathsep.join(filter(None, [str(project / "src"), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": paths, **variables}
+
+
 def origin(*packages: str) -> dict[str, Any]:
     """Return date, commit, machine and versions."""
     git = ["git", "describe", "--always", "--dirty"]

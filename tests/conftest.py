@@ -80,7 +80,8 @@ def digits(render: Render) -> Path:
 
 def environment(project: Path, **variables: str) -> Mapping[str, str]:
     """Return the environment in which a project that is not installed runs."""
-    return {**os.environ, "PYTHONPATH": str(project / "src"), "PYTHONUNBUFFERED": "1", **variables}
+    paths = os.pathsep.join(filter(None, [str(project / "src"), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **variables}
 
 
 def start(project: Path, *arguments: str, **options: object) -> "subprocess.Popen[str]":

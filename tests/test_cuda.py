@@ -4,7 +4,6 @@ Needs, besides torch with CUDA: cookiecutter, pytest, and the dependencies of th
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from .conftest import Render, combinations, newest_run, run, start, wait_for
+from .conftest import Render, combinations, environment, newest_run, run, start, wait_for
 
 pytestmark = [
     pytest.mark.cuda,
@@ -69,9 +68,8 @@ def test_memory_is_in_tensorboard(render: Render, task: str, model: str) -> None
 @combinations
 def test_steps_are_replayed_and_streamed_and_wait_for_nothing(render: Render, task: str, model: str) -> None:
     project = render(task=task, model=model)
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
     tests = [sys.executable, "-m", "pytest", "-q", "tests/test_graph.py", "tests/test_stream.py"]
-    result = subprocess.run(tests, cwd=project, env=environment, capture_output=True, text=True)
+    result = subprocess.run(tests, cwd=project, env=environment(project), capture_output=True, text=True)
     assert result.returncode == 0 and "skipped" not in result.stdout, result.stdout
 
 

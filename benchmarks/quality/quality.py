@@ -38,7 +38,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from benchmarks.origin import origin, render
+from benchmarks.origin import environment, origin, render
 
 Splits = dict[str, np.ndarray]
 
@@ -147,11 +147,6 @@ def refer(row: Row, reference: str, data: Splits) -> float:
     return score(row, data, "test", chosen.predict(features(data["x_test"])))
 
 
-def environment(project: Path) -> dict[str, str]:
-    """Return the environment of a render: one thread for each run, since several run side by side."""
-    return {**os.environ, "PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"}
-
-
 CUT = """
 import sys, numpy as np; from pathlib import Path
 from my_experiment.array_file import ArrayFile; from my_experiment.arrays import load_splits
@@ -168,7 +163,8 @@ def job(name: str, seed: int, work: Path) -> dict[str, float]:
     project = work / f"{row.task}-{row.model}" / "my-experiment"
     path = next((project / "data").glob("*.npz")) if row.data == "bundled" else work / f"{row.data}.npz"
     splits = work / f"{key}.npz"
-    common = {"cwd": project, "env": environment(project), "check": True}
+    variables = environment(project, OMP_NUM_THREADS="1")  # since several run side by side
+    common = {"cwd": project, "env": variables, "check": True}
     subprocess.run([sys.executable, "-c", CUT, str(path), str(seed), str(splits)], **common)
     if not list((project / "runs").glob(f"{key}/*/evaluation.json")):
         flags = [f"--data.path={path.relative_to(project) if row.data == 'bundled' else path}", f"--name={key}"]

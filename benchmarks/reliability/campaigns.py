@@ -5,7 +5,6 @@
 
 import json
 import math
-import os
 import random
 import shutil
 import signal
@@ -20,8 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from benchmarks.origin import ROOT, environment
 from benchmarks.reliability.harness import (
-    HERE,
     Command,
     Server,
     duplicates,
@@ -314,7 +313,7 @@ def damage(campaign: Campaign, corruptions: int, failures: int) -> dict[str, dic
     """Corrupt a real checkpoint, and fail at offsets of its save."""
     campaign.whole("damaged")
     checkpoint = run_folder(campaign.project, "damaged") / "checkpoints" / "last.pt"
-    script = [sys.executable, str(HERE / "damage.py"), str(checkpoint), str(corruptions), str(failures)]
-    environment = {**os.environ, "PYTHONPATH": str(campaign.project / "src"), "OMP_NUM_THREADS": "1"}
-    output = subprocess.run([*script, str(campaign.seed)], env=environment, stdout=subprocess.PIPE, check=True)
+    script = [sys.executable, "-m", "benchmarks.reliability.damage", str(checkpoint), str(corruptions), str(failures)]
+    variables = environment(campaign.project, OMP_NUM_THREADS="1")
+    output = subprocess.run([*script, str(campaign.seed)], cwd=ROOT, env=variables, stdout=subprocess.PIPE, check=True)
     return json.loads(output.stdout)

@@ -1,6 +1,6 @@
 """Corrupts a checkpoint, and fails at offsets of its save; run with the rendered package on the path.
 
-    python damage.py last.pt <corruptions> <failures> <seed>
+    python -m benchmarks.reliability.damage last.pt <corruptions> <failures> <seed>
 
 Prints what happened as JSON.
 """
@@ -14,9 +14,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import same
 from my_experiment.checkpoint import load_checkpoint, save_checkpoint
 from my_experiment.errors import RefusedError, StorageError
+
+from benchmarks.reliability.harness import same
 
 
 def corrupt(content: bytes, chance: random.Random) -> tuple[str, bytes]:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from benchmarks.origin import environment
+
 HERE = Path(__file__).parent
 
 
@@ -24,7 +26,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "server.py")],
             cwd=project,
-            env={**os.environ, "PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"},
+            env=environment(project, OMP_NUM_THREADS="1"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

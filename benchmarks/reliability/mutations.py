@@ -6,7 +6,6 @@
 A safeguard that no test misses could be lost without anyone noticing.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.origin import render
+from benchmarks.origin import environment, render
 
 
 class Mutation(NamedTuple):
@@ -64,8 +63,8 @@ def notices(project: Path, mutation: Mutation) -> bool:
 def passes(project: Path, tests: str) -> bool:
     """Return whether tests pass. Anything but a failed test ends the script."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/test_{tests}.py"]
-    environment = {**os.environ, "PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    variables = environment(project, OMP_NUM_THREADS="1")
+    result = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True)
     if result.returncode not in (0, 1):
         raise SystemExit(result.stdout + result.stderr)
     return result.returncode == 0

@@ -11,7 +11,6 @@ Writes results.json, README.md and scaling.png.
 import argparse
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.origin import origin, render
+from benchmarks.origin import environment, origin, render
 
 HERE = Path(__file__).parent
 # what grows: (model, its values)
@@ -54,17 +53,9 @@ def measure(project: Path, work: Path, axis: str, value: int) -> float:
     epochs = 2 if axis == "samples" and value > 1_000_000 else 4
     runs = Path(tempfile.mkdtemp(dir=work))
     flags = [f"--data.path={work / 'data.npz'}", "--data.channels=first", "--patience=0", f"--runs-dir={runs}"]
-    command = [
-        sys.executable,
-        "-m",
-        "my_experiment",
-        "train",
-        *flags,
-        f"--batch-size={batch_size}",
-        f"--epochs={epochs}",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    subprocess.run([*command, "--device=cpu"], cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
+    flags += [f"--batch-size={batch_size}", f"--epochs={epochs}", "--device=cpu"]
+    command = [sys.executable, "-m", "my_experiment", "train", *flags]
+    subprocess.run(command, cwd=project, env=environment(project), check=True, stdout=subprocess.DEVNULL)
     (log,) = runs.glob("*/*/metrics.jsonl")
     return min(json.loads(line)["seconds"] for line in log.read_text().splitlines()[1:])
 

@@ -22,6 +22,8 @@ Command = Callable[..., "subprocess.Popen[str]"]
 # Very wide layers are made narrow: what is tested with them does not depend on their width.
 NARROW = {field.name: 256 for field in fields(ModelSettings) if isinstance(field.default, int) and field.default > 1000}
 NARROW_FLAGS = [f"--model.{name.replace('_', '-')}={size}" for name, size in NARROW.items()]
+# The commands that tests start find this project, and whatever these tests find, without an installation.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT / "src"), os.environ.get("PYTHONPATH")]))
 
 
 def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
@@ -70,7 +72,7 @@ def launch(folder: Path, command: str, *flags: str, **variables: str) -> "subpro
     return subprocess.Popen(
         [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *common, *flags],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1", **variables},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,6 +1,5 @@
 """The command line answers at once: help, and one sentence for every mistake."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,8 +13,6 @@ from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.settings_file import read_flags
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
-
-from .conftest import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +78,7 @@ try:
 finally:
     print("torch" in sys.modules)
 """
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment).stdout
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert output.splitlines()[-1] == "False"
     for flag in (
         "--epochs",
@@ -108,5 +104,4 @@ for first in (True, False):
         assert gc.isenabled() != first
     assert gc.isenabled() and gc.get_freeze_count() > 0
 """
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -178,7 +178,7 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
 def test_a_signal_saves_everything_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:
     flags = "--data.path=small.npz --epochs=500"
     command = f"exec {sys.executable} -m {{ cookiecutter.__package }} train {flags} {ending}"
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         ["sh", "-c", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -294,8 +294,7 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(
 def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:
     flags = "--data.path=small.npz --epochs=2 --resume=auto"
     command = f"{sys.executable} -m {{ cookiecutter.__package }} train {flags} {ending}"
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
     assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "finished"
     assert "test " in (newest(tmp_path) / "train.log").read_text()
 
@@ -304,7 +303,7 @@ def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, endin
 @pytest.mark.parametrize("command", ["train --help", "inspect"])
 def test_a_reader_may_stop_reading(tmp_path: Path, small: Path, command: str) -> None:
     line = f"{sys.executable} -m {{ cookiecutter.__package }} {command} --data.path=small.npz | head -n 1"
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True
     )

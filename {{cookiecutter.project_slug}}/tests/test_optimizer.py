@@ -1,6 +1,5 @@
 """The optimizer decays what should be decayed; the schedule is a function of the epoch."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,6 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from {{ cookiecutter.__package }}.optimizer import AdamW, build_optimizer, build_schedule
-
-from .conftest import PROJECT
 
 
 def test_biases_and_norms_are_not_decayed() -> None:
@@ -75,8 +72,7 @@ def test_a_start_does_not_wait_for_a_compiler(small: Path) -> None:
         f"assert main(['train', '--fast-dev-run', '--data.path={small}', '--device=cpu']) == 0; "
         "print({'torch._dynamo', 'sympy', 'matplotlib'} & set(sys.modules))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.splitlines()[-1] == "set()", result.stderr
 
 

@@ -7,8 +7,6 @@ import sys
 
 import pytest
 
-from .conftest import PROJECT
-
 SLOW = """
 import time
 from {{ cookiecutter.__package }}.progress import progress
@@ -27,8 +25,7 @@ def output(steps: int, terminal: bool, **variables: str) -> str:
     if terminal:
         importlib.import_module("termios").tcsetwinsize(writer, (24, 80))  # POSIX only
     command = [sys.executable, "-c", SLOW.replace("{steps}", str(steps))]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), **variables}
-    subprocess.run(command, env=environment, stderr=writer, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, env={**os.environ, **variables}, stderr=writer, stdout=subprocess.DEVNULL, check=True)
     os.write(writer, b"end")  # so that there is something to read
     return os.read(reader, 100_000).decode().removesuffix("end")
 

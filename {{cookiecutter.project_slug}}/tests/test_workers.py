@@ -11,8 +11,6 @@ from torch import nn
 
 from {{ cookiecutter.__package }}.workers import Workers
 
-from .conftest import PROJECT
-
 CPU = torch.device("cpu")
 
 
@@ -41,7 +39,7 @@ def test_shares_make_up_the_batch() -> None:
 def test_two_processes_train_and_one_of_them_writes(tmp_path: Path, small: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "{{ cookiecutter.__package }}"]
     flags = ["--data.path=small.npz", "--device=cpu", "--epochs=2", "--batch-size=25"]  # which leaves a batch of one
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
         [*command, "train", *flags], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )

@@ -11,7 +11,7 @@ import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 
-from .conftest import PROJECT, learn, predict
+from .conftest import learn, predict
 from .example import bundled
 
 NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
@@ -61,7 +61,7 @@ def test_fine_tuning_forgets_the_names_of_other_classes(tmp_path: Path, capsys: 
 
 def test_names_that_the_terminal_has_no_letters_for_are_escaped(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", x=np.eye(40, 64).reshape(40, 1, 8, 8), y=np.array(["猫", "狗"] * 20))
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "{{ cookiecutter.__package }}", "train", "--data.path=mine.npz", "--epochs=1"]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 0 and r"2 classes: '\u72d7', '\u732b'" in result.stdout and result.stderr == ""
