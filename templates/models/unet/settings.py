@@ -3,7 +3,7 @@ class ModelSettings:
     """A U-Net: an output at each position of the sample."""
 
     width: int = 16
-    """Channels of the first level; each further level has twice as many. The paper has 64."""
+    """Channels of the first level (64 in the paper), doubled in each further one. Multiples of 16 are the fastest."""
     depth: int = 3
     """Halvings on the way down. The paper has 4."""
     dropout: float = 0.1

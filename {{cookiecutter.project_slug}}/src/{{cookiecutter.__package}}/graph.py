@@ -76,9 +76,10 @@ class Recording:
             with torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"):
                 self.loss = step(self.x, self.y, count)
         except RuntimeError as error:
-            if out_of_memory(error):
-                raise
-            what = f"the step cannot be recorded ({str(error).partition(chr(10))[0]})"
+            cause = error.__context__ or error  # a recording that fails may fail once more as it is ended
+            if out_of_memory(cause):
+                raise cause from None
+            what = f"the step cannot be recorded ({str(cause).partition(chr(10))[0]})"
             raise ConfigError(what, "in a CUDA graph", "train with --no-cuda-graph") from error
 
     def replay(self, x: Tensor, y: Tensor) -> Tensor:
