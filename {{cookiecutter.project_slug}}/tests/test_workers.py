@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -14,7 +15,9 @@ from {{ cookiecutter.__package }}.workers import Workers
 CPU = torch.device("cpu")
 
 
-def test_alone_everything_is_left_as_it_is() -> None:
+def test_alone_everything_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")  # as torchrun starts a single process
+    monkeypatch.setenv("WORLD_SIZE", "1")
     workers, model = Workers(CPU), nn.Linear(2, 2)
     model(torch.ones(1, 2)).sum().backward()
     gradient = model.weight.grad
