@@ -27,11 +27,19 @@ def environment(project: Path, **variables: str) -> dict[str, str]:
 
 def origin(*packages: str) -> dict[str, Any]:
     """Return date, commit, machine and versions."""
-    git = ["git", "describe", "--always", "--dirty"]
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown",
+        "commit": commit(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }
+
+
+def commit() -> str:
+    """Return what git calls the commit; a copy without git's folder, or a machine without git, does not know it."""
+    git = ["git", "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return "unknown"

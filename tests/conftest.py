@@ -1,6 +1,5 @@
 """Renders the template, in-process and without touching HOME, and starts what was rendered."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ import pytest
 import yaml
 from cookiecutter.main import cookiecutter
 
+from benchmarks import origin
 from hooks.answers import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -79,9 +79,8 @@ def digits(render: Render) -> Path:
 
 
 def environment(project: Path, **variables: str) -> Mapping[str, str]:
-    """Return the environment in which a project that is not installed runs."""
-    paths = os.pathsep.join(filter(None, [str(project / "src"), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **variables}
+    """Return the environment in which a project that is not installed runs, and says everything at once."""
+    return origin.environment(project, PYTHONUNBUFFERED="1", **variables)
 
 
 def start(project: Path, *arguments: str, **options: object) -> "subprocess.Popen[str]":

@@ -108,8 +108,11 @@ def digits(path: Path, project: Path) -> None:
 class Bench:
     """Renders, runs contenders, and keeps what they took."""
 
-    def __init__(self, work: Path, rounds: int, device: str) -> None:
-        self.work, self.rounds, self.device = work, rounds, device
+    def __init__(self, work: Path, arguments: argparse.Namespace) -> None:
+        self.work, self.rounds, self.device = work, arguments.rounds, arguments.device
+        self.contenders = [OURS, *arguments.beside]
+        epochs = {"epochs": arguments.epochs} if arguments.epochs else {}
+        self.workloads = {name: workload._replace(**epochs) for name, workload in WORKLOADS.items()}
         self.projects = {model: render(work / model, model=model) for model in ("mlp", "cnn", "resnet")}
 
     def command(self, contender: str, data: Path, given: Workload) -> list[str]:
@@ -155,7 +158,7 @@ class Bench:
 
     def epochs(self, workload: str) -> dict[str, Any]:
         """Measure seconds per epoch, and how much memory the experiment takes above its arrays."""
-        given = WORKLOADS[workload]
+        given = self.workloads[workload]
         data = self.work / f"{workload}.npz"
         counts = given.samples, given.samples // 6
         images(data, given.shape, *counts)
@@ -168,7 +171,7 @@ class Bench:
                 memory.append(peak)
             return min(np.diff(ends))  # other work on the machine only ever adds to it
 
-        seconds = self.alternate([OURS, *CONTENDERS], once)
+        seconds = self.alternate(self.contenders, once)
         arrays = sum(counts) * math.prod(given.shape)
         return {"seconds": seconds, "peak_above_arrays": (statistics.median(memory) - arrays) / 2**20}
 
@@ -178,9 +181,9 @@ class Bench:
         digits(data, self.projects["cnn"])
 
         def once(name: str) -> float:
-            return self.run(self.command(name, data, WORKLOADS["digits"]), "cnn")[1]
+            return self.run(self.command(name, data, self.workloads["digits"]), "cnn")[1]
 
-        return {"seconds": self.alternate([OURS, *CONTENDERS], once)}
+        return {"seconds": self.alternate(self.contenders, once)}
 
     def start(self) -> dict[str, Any]:
         """Measure the time to the first step."""
@@ -254,7 +257,9 @@ def plot(report: dict[str, Any], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=list(TITLES))
+    parser.add_argument("--beside", nargs="*", choices=list(CONTENDERS), default=list(CONTENDERS))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--epochs", type=int, help="of each process, in place of the workload's own number")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
@@ -262,18 +267,32 @@ def main() -> None:
     path = arguments.out / "results.json"
     results = json.loads(path.read_text())["results"] if path.exists() else {}
     with tempfile.TemporaryDirectory() as work:
-        bench = Bench(Path(work), arguments.rounds, arguments.device)
+        bench = Bench(Path(work), arguments)
         for name in chosen:
             print(TITLES[name], flush=True)
             measure = {"digits": bench.whole, "start": bench.start}.get(name, lambda name=name: bench.epochs(name))
             results[name] = {**measure(), "origin": origin(*PACKAGES)}
-    gpu = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
-    report = {"device": gpu, "results": {name: results[name] for name in TITLES if name in results}}
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    (arguments.out / "README.md").write_text(table(report))
-    plot(report, arguments.out / "speed.png")
-    print(table(report))
+            write({"device": describe(arguments.device), "results": results}, arguments.out)
+    print((arguments.out / "README.md").read_text())
+
+
+def describe(device: str) -> str:
+    """Return the name of the GPU, with its driver and the CUDA that torch was built for; or that it is a CPU."""
+    if not device.startswith("cuda"):
+        return "CPU"
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+    return f"{torch.cuda.get_device_name(device)}, driver {driver}, CUDA {torch.version.cuda}"
+
+
+def write(report: dict[str, Any], folder: Path) -> None:
+    """Write results.json, README.md and speed.png, the results in the order of their titles."""
+    report["results"] = {name: report["results"][name] for name in TITLES if name in report["results"]}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    (folder / "README.md").write_text(table(report))
+    if set(report["results"]) != {"start"}:  # which the plot leaves out
+        plot(report, folder / "speed.png")
 
 
 if __name__ == "__main__":
