@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from .conftest import Render, combinations, environment, newest_run, run, start, wait_for
 
@@ -20,11 +21,13 @@ pytestmark = [
 
 
 @combinations
-@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["auto", "fp16"])  # of bf16 and fp32, see the curves below
 def test_the_defaults_learn(render: Render, task: str, model: str, precision: str) -> None:
+    """And what they tell is in TensorBoard, the memory of the GPU, too."""
     project = render(task=task, model=model)
     output, _ = run(project, "train", "--device=cuda", f"--precision={precision}", "--epochs=10")
     assert "device  cuda" in output
+    assert "gpu/memory" in EventAccumulator(str(newest_run(project))).Reload().Tags()["scalars"]
     scores = json.loads((newest_run(project) / "evaluation.json").read_text())
     lines = [json.loads(line) for line in (newest_run(project) / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["train_loss"] < 0.9 * lines[0]["train_loss"]
@@ -36,11 +39,10 @@ def test_the_defaults_learn(render: Render, task: str, model: str, precision: st
 
 @combinations
 def test_deterministic_runs_agree_to_the_bit(render: Render, task: str, model: str) -> None:
-    """Also one that was interrupted, and resumed."""
+    """Also if one of them was interrupted, and resumed."""
     project = render(task=task, model=model)
     command = ("train", "--device=cuda", "--deterministic", "--epochs=8", "--patience=0")
-    for name in ("one", "two"):
-        run(project, *command, f"--name={name}")
+    run(project, *command, "--name=whole")
     process = start(project, *command, "--name=interrupted")
     wait_for(process, "epoch 2/8")
     process.terminate()
@@ -49,20 +51,10 @@ def test_deterministic_runs_agree_to_the_bit(render: Render, task: str, model: s
     output, _ = run(project, *command, "--name=interrupted", "--resume=auto")
     assert "resumed after step" in output
     weights = []
-    for name in ("one", "two", "interrupted"):
+    for name in ("whole", "interrupted"):
         weights.append(torch.load(newest_run(project, name) / "checkpoints/last.pt", weights_only=True)["model"])
         assert json.loads((newest_run(project, name) / "capsule.json").read_text())["exact"]
-    assert all(torch.equal(one, other[key]) for other in weights[1:] for key, one in weights[0].items())
-
-
-@combinations
-def test_memory_is_in_tensorboard(render: Render, task: str, model: str) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    project = render(task=task, model=model)
-    run(project, "train", "--device=cuda", "--epochs=2")
-    tags = EventAccumulator(str(newest_run(project))).Reload().Tags()["scalars"]
-    assert "gpu/memory" in tags
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
 
 
 @combinations
@@ -75,7 +67,7 @@ def test_steps_are_replayed_and_streamed_and_wait_for_nothing(render: Render, ta
 
 @combinations
 def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, model: str) -> None:
-    """Within what bf16 can tell apart; nothing is left out at random."""
+    """Within what bf16 can tell apart: 0.02 of the first loss. Nothing is left out at random."""
     project, curves = render(task=task, model=model), []
     common = ["--device=cuda", "--epochs=5"]
     if "dropout: float" in (project / "src/my_experiment/config.py").read_text():
@@ -84,4 +76,4 @@ def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, 
         run(project, "train", *common, f"--name={name}", *flags)
         lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
         curves.append([json.loads(line)["train_loss"] for line in lines])
-    assert curves[0] == pytest.approx(curves[1], rel=0.15)
+    assert curves[0] == pytest.approx(curves[1], rel=0.1, abs=0.02 * curves[1][0])

@@ -21,9 +21,9 @@ Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "arguments", "commands", "summary", "experiment", "trainer", "inference", "figures", "plots",
-    "graph", "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data", "stream",
-    "tensors", "task", "model", "optimizer", "losses", "workers", "device", "logbook", "early_stopping", "survey",
-    "arrays", "targets", "checks", "splits", "array_file", "npy_header", "memory", "pictures", "progress",
+    "graph", "saver", "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data",
+    "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device", "logbook", "early_stopping",
+    "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header", "memory", "pictures", "progress",
     "settings_file", "config", "data_config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
@@ -32,8 +32,8 @@ COMMANDS = ["evaluate", "import_images", "inspect", "predict", "train"]
 TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
     "datasets", "device", "early_stopping", "graph", "import_images", "inference", "logbook", "memory", "messages",
-    "model", "optimizer", "plots", "predictions", "progress", "run", "settings_file", "splits", "step", "stream",
-    "survey", "targets", "task", "trainer", "weights", "workers",
+    "model", "optimizer", "plots", "predictions", "progress", "run", "saver", "settings_file", "splits", "step",
+    "stream", "survey", "targets", "task", "trainer", "weights", "workers",
 ]  # fmt: skip
 FILES = {
     ".github/workflows/ci.yml",
@@ -146,7 +146,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 3720, f"the package has {total} lines that are not blank"
+    assert total <= 3750, f"the package has {total} lines that are not blank"
 
 
 @combinations

@@ -59,7 +59,7 @@ WORKLOADS = {
     "resnet": Workload("resnet", 6_000, 2),
     "resnet224": Workload(
         "resnet",
-        5_120,
+        10_240,
         3,
         ("--model.stem=large", "--model.depth=18", "--model.width=64"),
         shape=(3, 224, 224),
@@ -71,7 +71,7 @@ TITLES = {
     "mlp": "MLP 784-128-10, 60,000 x 1 x 28 x 28, an epoch",
     "cnn": "CNN of width 16, 60,000 x 1 x 28 x 28, an epoch",
     "resnet": "ResNet-20, 6,000 x 1 x 28 x 28, an epoch",
-    "resnet224": "ResNet-18, 5,120 x 3 x 224 x 224, an epoch",  # on a GPU: a CPU would take hours
+    "resnet224": "ResNet-18, 10,240 x 3 x 224 x 224, an epoch",  # on a GPU: a CPU would take hours
     "digits": "CNN, bundled digits, five epochs, the whole command",
     "start": "first step: `train --fast-dev-run`, against torch alone",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import Interval, load_checkpoint, save_checkpoint, verify
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint, verify
 from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
 from {{ cookiecutter.__package }}.storage import write_atomically
 
@@ -123,14 +123,6 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
     calls.clear()
     save_checkpoint(STATE, last, keep=previous)
     assert calls == ["fsync of the file", "last.pt to previous.pt", "last.pt.tmp to last.pt", *folder]
-
-
-@pytest.mark.parametrize(
-    ("text", "due"), [("epoch", []), ("3", [3, 6]), ("100000min", []), ("0min", [1, 2, 3, 4, 5, 6])]
-)
-def test_a_checkpoint_is_due_after_steps_or_minutes(text: str, due: list[int]) -> None:
-    interval = Interval(text)
-    assert [step for step in range(1, 7) if interval.is_due(step)] == due
 
 
 def test_another_version_s_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -186,6 +186,6 @@ def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> Non
 
 
 def test_no_more_is_scored_at_once_than_fits_where_batches_are_computed_in_parts(settings: Settings) -> None:
-    assert evaluation_batch_size(replace(settings, batch_size=64)) == 128
-    assert evaluation_batch_size(replace(settings, batch_size=64, accumulate=16)) == 8
+    assert evaluation_batch_size(replace(settings, batch_size=64)) == 256
+    assert evaluation_batch_size(replace(settings, batch_size=64, accumulate=16)) == 16
     assert evaluation_batch_size(replace(settings, batch_size=1, accumulate=16)) == 1

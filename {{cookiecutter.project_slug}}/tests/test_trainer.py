@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.batches import Batches
-from {{ cookiecutter.__package }}.checkpoint import Interval, last_checkpoint, load_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError
@@ -20,6 +20,7 @@ from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
 from {{ cookiecutter.__package }}.run import Run
+from {{ cookiecutter.__package }}.saver import Interval
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.trainer import Trainer
 

@@ -86,8 +86,8 @@ class Metrics:
 
 
 def per_channel(numbers: Tensor, like: Tensor) -> Tensor:
-    """Return numbers (C,) as (C, 1, ...), to go with outputs (B, C, ...)."""
-    return numbers.view(-1, *[1] * (like.ndim - 2))
+    """Return numbers (C,) as (C, 1, ...), to go with outputs (B, C, ...), wherever those are."""
+    return numbers.to(like.device).view(-1, *[1] * (like.ndim - 2))
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 import errno
 import io
-import math
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,42 +18,32 @@ DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Interval:
-    """Says when a checkpoint within an epoch is due: every "500" steps, every "10min", or, by "epoch", never."""
-
-    def __init__(self, text: str) -> None:
-        self.steps = int(text) if text.isdigit() else math.inf
-        self.seconds = 60 * float(text.removesuffix("min")) if text.endswith("min") else math.inf
-        self.restart()
-
-    def restart(self) -> None:
-        """Count the time from now on: a checkpoint has been written."""
-        self.since = time.monotonic()
-
-    def is_due(self, step: int) -> bool:
-        """Return whether a checkpoint should be written after so many steps of the run; once, not at the next step."""
-        due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
-        if due:
-            self.restart()
-        return due
-
-
 def save_checkpoint(state: dict[str, Any], path: Path, *, keep: Path | None = None) -> None:
     """Write the state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
 
     On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.
     """
+    write(serialize(state), path, keep=keep)
+
+
+def serialize(state: dict[str, Any]) -> memoryview:
+    """Return a state as the bytes of its file."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
+    return buffer.getbuffer()
+
+
+def write(data: memoryview, path: Path, *, keep: Path | None = None) -> None:
+    """Write a serialized state, as `save_checkpoint` does."""
     try:
-        write_atomically(path, buffer.getbuffer(), verify=verify, keep=keep)
+        write_atomically(path, data, verify=verify, keep=keep)
     except StorageError as error:
         previous, last = path.with_name("previous.pt"), path.with_name("last.pt")
         is_full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         if not (is_full and previous.exists() and last.exists()):
             raise
         previous.unlink()
-        write_atomically(path, buffer.getbuffer(), verify=verify, keep=keep)
+        write_atomically(path, data, verify=verify, keep=keep)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .errors import ConfigError
+from .errors import ConfigError, OutOfMemoryError, out_of_memory
 from .memory import keep_freed
 
 
@@ -21,9 +21,8 @@ def choose_device(name: str) -> torch.device:
     For `cuda`, each process that torchrun starts on a machine has a GPU of its own. Raises ConfigError if this machine
     does not have it, or cannot use it.
     """
-    several = os.environ.get("LOCAL_WORLD_SIZE", "1") != "1"
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() and not several else []
+    mps = ["mps"] if torch.backends.mps.is_available() and os.environ.get("LOCAL_WORLD_SIZE", "1") == "1" else []
     available = [*(["cuda"] if cuda else []), *cuda, *mps, "cpu"]
     if name == "auto":
         name = available[0]
@@ -39,14 +38,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def require_working(name: str) -> None:
-    """Raise ConfigError if the device is there, but torch cannot use it: its driver may be too old."""
+    """Raise ConfigError if torch cannot use the device, whose driver may be too old; OutOfMemoryError if it is full."""
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
+        if what := out_of_memory(error):
+            raise OutOfMemoryError(what, f"on {name}", "look who uses it (nvidia-smi), or try another") from error
         what = f"--device {name} cannot be used ({str(error).partition(chr(10))[0]})"
-        where = f"on this machine with torch {torch.__version__}"
         fix = "install the build of torch for its driver (https://pytorch.org/get-started/locally), or try --device cpu"
-        raise ConfigError(what, where, fix) from error
+        raise ConfigError(what, f"on this machine with torch {torch.__version__}", fix) from error
 
 
 def name_of(device: torch.device) -> str:

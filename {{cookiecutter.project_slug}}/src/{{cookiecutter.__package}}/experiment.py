@@ -9,7 +9,6 @@ import torch
 from .arrays import input_shape
 from .augment import Augmentation
 from .batches import Batches
-from .checkpoint import Interval
 from .config import Settings
 from .datasets import Datasets
 from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
@@ -20,6 +19,7 @@ from .inference import evaluation_batch_size
 from .logbook import Logbook
 from .optimizer import build_optimizer, build_schedule
 from .run import Run
+from .saver import Interval
 from .settings_file import flatten, to_yaml
 from .signals import StopRequest
 from .step import Step

@@ -110,7 +110,7 @@ class Trained:
 
 def evaluation_batch_size(settings: Settings) -> int:
     """Return how many samples are scored at once: more than are computed in training, since no gradients are kept."""
-    return max(1, 2 * (settings.batch_size or 64) // settings.accumulate)
+    return max(1, 4 * (settings.batch_size or 64) // settings.accumulate)
 
 
 @torch.inference_mode()

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from .batches import Batches
-from .checkpoint import Interval, save_checkpoint
 from .device import check_refused, random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
 from .errors import Interrupted, OutOfMemoryError, out_of_memory
@@ -18,6 +17,7 @@ from .logbook import Logbook
 from .losses import Losses, check_weights, diverged
 from .progress import progress
 from .run import Run
+from .saver import Interval, Saver
 from .signals import SAVE, StopRequest
 from .step import Step
 
@@ -51,7 +51,7 @@ class Trainer:
         self.train_batches = train_batches
         self.val_batches = val_batches
         self.early_stopping = early_stopping
-        self.run = run
+        self.run, self.saver = run, Saver(run)
         self.stop = stop
         self.workers = step.workers
         self.epochs = epochs
@@ -80,6 +80,8 @@ class Trainer:
                     raise self.too_large(what) from error
                 check_refused(error)
                 raise
+            finally:
+                self.saver.wait()
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
         return "finished", f"{self.epoch} epochs"
@@ -158,12 +160,10 @@ class Trainer:
         self.save()
 
     def save(self, *, best: bool = False) -> None:
-        """Write checkpoints of this step boundary; one process does so for all."""
+        """Begin to write checkpoints of this step boundary; one process does so for all."""
         state = self.state_dict()
         if self.workers.leads:
-            if best:
-                save_checkpoint(state, self.run.best)
-            save_checkpoint(state, self.run.last, keep=self.run.previous)
+            self.saver.save(state, best=best)
         self.interval.restart()
 
     def state_dict(self) -> dict[str, Any]:

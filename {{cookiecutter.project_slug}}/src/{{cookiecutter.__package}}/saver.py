@@ -1,0 +1,55 @@
+"""When checkpoints are written, and by whom: beside the training, since a disk may take as long as an epoch."""
+
+import math
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from .checkpoint import serialize, write
+from .run import Run
+
+
+class Interval:
+    """Says when a checkpoint within an epoch is due: every "500" steps, every "10min", or, by "epoch", never."""
+
+    def __init__(self, text: str) -> None:
+        self.steps = int(text) if text.isdigit() else math.inf
+        self.seconds = 60 * float(text.removesuffix("min")) if text.endswith("min") else math.inf
+        self.restart()
+
+    def restart(self) -> None:
+        """Count the time from now on: a checkpoint has been written."""
+        self.since = time.monotonic()
+
+    def is_due(self, step: int) -> bool:
+        """Return whether a checkpoint should be written after so many steps of the run; once, not at the next step."""
+        due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
+        if due:
+            self.restart()
+        return due
+
+
+class Saver:
+    """Writes the checkpoints of a run, one after the other. Raises StorageError once it is known, at the next call."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.thread = run, ThreadPoolExecutor(1)
+        self.writing: Future[None] | None = None
+
+    def save(self, state: dict[str, Any], *, best: bool) -> None:
+        """Begin to write the last checkpoint; if it is the best, that one before it."""
+        data = serialize(state)  # now: the next step changes the tensors
+        self.wait()
+        self.writing = self.thread.submit(self.write, data, best)
+
+    def write(self, data: memoryview, best: bool) -> None:
+        """Write both, whatever the training does meanwhile."""
+        if best:
+            write(data, self.run.best)
+        write(data, self.run.last, keep=self.run.previous)
+
+    def wait(self) -> None:
+        """Return once everything is written."""
+        writing, self.writing = self.writing, None
+        if writing:
+            writing.result()

@@ -1,0 +1,43 @@
+"""Checkpoints are written beside the training: what they hold, in which order, and what is said when that fails."""
+
+import pytest
+import torch
+
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import StorageError
+from {{ cookiecutter.__package }}.run import Run
+from {{ cookiecutter.__package }}.saver import Interval, Saver
+
+
+@pytest.mark.parametrize(
+    ("text", "due"), [("epoch", []), ("3", [3, 6]), ("100000min", []), ("0min", [1, 2, 3, 4, 5, 6])]
+)
+def test_a_checkpoint_is_due_after_steps_or_minutes(text: str, due: list[int]) -> None:
+    interval = Interval(text)
+    assert [step for step in range(1, 7) if interval.is_due(step)] == due
+
+
+def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:
+    with Run.create(settings) as run:
+        run.begin()
+        saver, weight = Saver(run), torch.zeros(1000)
+        for number in (1, 2, 3):
+            weight.fill_(number)
+            saver.save({"weight": weight}, best=number == 2)
+            weight.fill_(-1.0)
+        saver.wait()
+        found = {path.name: load_checkpoint(path)["weight"][0].item() for path in run.last.parent.iterdir()}
+    assert found == {"last.pt": 3.0, "previous.pt": 2.0, "best.pt": 2.0}
+
+
+def test_what_could_not_be_written_is_an_error_at_the_next_call(settings: Settings) -> None:
+    with Run.create(settings) as run:
+        saver = Saver(run)  # the folder for its checkpoints is not there yet
+        saver.save({}, best=False)
+        with pytest.raises(StorageError, match=r"cannot write .* bytes \(No such file or directory\); .*last.pt"):
+            saver.wait()
+        saver.wait()  # it was said
+        saver.save({}, best=False)
+        with pytest.raises(StorageError):
+            saver.save({}, best=False)
