@@ -194,7 +194,8 @@ def test_a_failed_save_ends_all(render: Render) -> None:
     process = torchrun(project, *FLAGS, "--epochs=2000")
     wait_for(process, "epoch    3/2000")
     leader, _ = ranks(process)
-    resource.prlimit(leader.pid, resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    # Room for the lines of many epochs, and not for a checkpoint.
+    resource.prlimit(leader.pid, resource.RLIMIT_FSIZE, (20_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     started = time.monotonic()
     _, errors = finish(process, fails=True)
     assert time.monotonic() - started < 60

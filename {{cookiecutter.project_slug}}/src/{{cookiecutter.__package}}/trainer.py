@@ -87,7 +87,7 @@ class Trainer:
         return "finished", f"{self.epoch} epochs"
 
     def run_epoch(self) -> None:
-        """Train and validate for an epoch, log it, then save it; killed in between, a run repeats the epoch."""
+        """Train and validate for an epoch, log it, then save it; killed before that, a run repeats the epoch."""
         started, first_batch = time.perf_counter(), self.batch
         train_loss = self.train_epoch()
         seconds = time.perf_counter() - started

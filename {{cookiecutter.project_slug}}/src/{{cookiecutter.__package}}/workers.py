@@ -27,7 +27,7 @@ class Workers:
     def __init__(self, device: torch.device, *, expected: int | None = None) -> None:
         self.rank, self.size = 0, 1
         self.answer: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
-        if distributed.is_torchelastic_launched() and os.environ["WORLD_SIZE"] != "1":
+        if distributed.is_torchelastic_launched() and os.environ.get("WORLD_SIZE") != "1":
             distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
             self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
         if self.size != (expected or self.size):
