@@ -67,7 +67,7 @@ def test_steps_are_replayed_and_streamed_and_wait_for_nothing(render: Render, ta
 
 @combinations
 def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, model: str) -> None:
-    """Within what bf16 can tell apart: 0.02 of the first loss. Nothing is left out at random."""
+    """Within what bf16 can tell apart: 0.05 of the first loss. Nothing is left out at random."""
     project, curves = render(task=task, model=model), []
     common = ["--device=cuda", "--epochs=5"]
     if "dropout: float" in (project / "src/my_experiment/config.py").read_text():
@@ -76,4 +76,4 @@ def test_a_replayed_run_has_the_curve_of_one_in_fp32(render: Render, task: str, 
         run(project, "train", *common, f"--name={name}", *flags)
         lines = (newest_run(project, name) / "metrics.jsonl").read_text().splitlines()
         curves.append([json.loads(line)["train_loss"] for line in lines])
-    assert curves[0] == pytest.approx(curves[1], rel=0.1, abs=0.02 * curves[1][0])
+    assert curves[0] == pytest.approx(curves[1], rel=0.1, abs=0.05 * curves[1][0])
