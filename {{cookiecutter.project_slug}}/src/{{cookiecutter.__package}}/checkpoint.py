@@ -23,7 +23,7 @@ def save_checkpoint(state: dict[str, Any], path: Path, *, keep: Path | None = No
 
     On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.
     """
-    write(serialize(state), path, keep=keep)
+    write_checkpoint(serialize(state), path, keep=keep)
 
 
 def serialize(state: dict[str, Any]) -> memoryview:
@@ -33,7 +33,7 @@ def serialize(state: dict[str, Any]) -> memoryview:
     return buffer.getbuffer()
 
 
-def write(data: memoryview, path: Path, *, keep: Path | None = None) -> None:
+def write_checkpoint(data: memoryview, path: Path, *, keep: Path | None = None) -> None:
     """Write a serialized state, as `save_checkpoint` does."""
     try:
         write_atomically(path, data, verify=verify, keep=keep)

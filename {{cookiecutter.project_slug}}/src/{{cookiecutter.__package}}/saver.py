@@ -5,7 +5,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from .checkpoint import serialize, write
+from .checkpoint import serialize, write_checkpoint
 from .run import Run
 
 
@@ -45,8 +45,8 @@ class Saver:
     def write(self, data: memoryview, best: bool) -> None:
         """Write both, whatever the training does meanwhile."""
         if best:
-            write(data, self.run.best)
-        write(data, self.run.last, keep=self.run.previous)
+            write_checkpoint(data, self.run.best)
+        write_checkpoint(data, self.run.last, keep=self.run.previous)
 
     def wait(self) -> None:
         """Return once everything is written."""
