@@ -4,6 +4,7 @@ import gc
 import json
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
 from {{ cookiecutter.__package }}.run import Run
-from {{ cookiecutter.__package }}.saver import Interval
+from {{ cookiecutter.__package }}.saver import Interval, Saver
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.trainer import Trainer
 
@@ -206,6 +207,23 @@ def test_a_signal_while_the_best_weights_are_scored_leaves_the_last_ones_alone(s
         with pytest.raises(Interrupted, match="stopped by SIGTERM"):
             Trained(trainer.run.folder, settings).score(experiment.data.splits["test"], trainer.leave_if_asked)
         assert trainer.run.last.read_bytes() == before
+
+
+def test_everything_is_on_the_disk_before_the_other_processes_may_leave(settings: Settings) -> None:
+    stop = StopRequest()
+    with build(settings, stop) as trainer:
+        count_down(trainer, 2, stop)
+        saver, workers, found = trainer.saver, trainer.workers, []
+
+        def write_slowly(data: memoryview, best: bool) -> None:
+            time.sleep(0.2)
+            Saver.write(saver, data, best)
+
+        saver.write = write_slowly  # type: ignore[method-assign]
+        workers.leave = lambda: found.append(last_checkpoint(trainer.run))  # type: ignore[method-assign]
+        with pytest.raises(Interrupted):
+            trainer.fit()
+    assert [checkpoint["progress"]["step"] for checkpoint in found if checkpoint] == [2]
 
 
 def test_a_checkpoint_within_an_epoch_changes_no_bit(settings: Settings) -> None:

@@ -52,11 +52,10 @@ class Trainer:
         self.val_batches = val_batches
         self.early_stopping = early_stopping
         self.run, self.saver = run, Saver(run)
-        self.stop = stop
+        self.stop, self.interval = stop, interval  # both are asked after every step
         self.workers = step.workers
         self.epochs = epochs
         self.monitor = monitor
-        self.interval = interval
         self.context = context  # goes into every checkpoint: what a prediction needs besides the model
         self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
@@ -73,6 +72,7 @@ class Trainer:
                     self.run_epoch()
             except Interrupted:
                 self.save_within_epoch()
+                self.saver.wait()  # torchrun ends this process once another one has left
                 self.workers.leave()
                 raise
             except (RuntimeError, MemoryError) as error:
