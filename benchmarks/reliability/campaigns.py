@@ -40,10 +40,10 @@ MODES = (
     ("--accumulate=2", "--clip-norm=1"),
     ("--data.path=arrays", "--data.resident=no"),
 )
-POINTS = (  # where runs are killed, besides within a save
+POINTS = (  # where runs are killed, besides within a save, which is written in a thread
     "Experiment.__init__", "Run.begin", "write_capsule", "Experiment.trainer", "Trainer.train_epoch",
-    "Trainer.validate", "Logbook.epoch", "Trained.score", "Trained.figures", "Logbook.figures", "Logbook.close",
-    "Run.__exit__",
+    "Trainer.validate", "Logbook.epoch", "Trainer.save", "Trained.score", "Trained.figures", "Logbook.figures",
+    "Logbook.close", "Run.__exit__",
 )  # fmt: skip
 DEATHS = 4  # planned for each run
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -130,7 +130,7 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
     wholes = [campaign.whole(f"whole-{number}", *mode) for number, mode in enumerate(modes)]
     lines = {
         point: int(campaign.servers[0].run("train", "--name=count", *campaign.flags, within=point).split()[-1])
-        for point in ("Trainer.save", *POINTS)
+        for point in ("Saver.write", *POINTS)
     }
     assert all(lines.values()), lines
     largest = max(path.stat().st_size for path in campaign.project.glob("runs/whole-0/*/checkpoints/*.pt"))
@@ -143,7 +143,7 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
         if way == "in a write":
             options = {"file_size": chance.randrange(1, largest)}
         elif way != "at any time":
-            point = "Trainer.save" if way == "inside a save" else chance.choice(POINTS)
+            point = "Saver.write" if way == "inside a save" else chance.choice(POINTS)
             options = {"within": point, "line": chance.randint(1, lines[point])}
         process = server.start(*command, **options)
         if way == "at any time":

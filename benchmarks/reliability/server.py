@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -70,6 +71,7 @@ def start(
     os.environ.update(variables or {})
     death = Death(within, line)
     if within:
+        threading.settrace(death)
         sys.settrace(death)
     if file_size is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
