@@ -181,11 +181,12 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "results.json"
     rows: Rows = json.loads(path.read_text()) if path.exists() else {}
+    here = origin(*PACKAGES)  # now: what is written below makes the tree another one
     for name in arguments.only:
         print(name, flush=True)
         started = time.perf_counter()
         found = GROUPS[name](arguments.seed)
-        about = {"seed": arguments.seed, "seconds": round(time.perf_counter() - started), **origin(*PACKAGES)}
+        about = {"seed": arguments.seed, "seconds": round(time.perf_counter() - started), **here}
         rows.update({row: {"origin": about, "found": result} for row, result in found.items()})
         path.write_text(json.dumps(rows, indent=1) + "\n")
     (arguments.out / "README.md").write_text(table(rows))

@@ -266,12 +266,13 @@ def main() -> None:
     chosen = arguments.only or [name for name in TITLES if arguments.device != "cpu" or name != "resnet224"]
     path = arguments.out / "results.json"
     results = json.loads(path.read_text())["results"] if path.exists() else {}
+    here = origin(*PACKAGES)  # now: what is written below makes the tree another one
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(Path(work), arguments)
         for name in chosen:
             print(TITLES[name], flush=True)
             measure = {"digits": bench.whole, "start": bench.start}.get(name, lambda name=name: bench.epochs(name))
-            results[name] = {**measure(), "origin": origin(*PACKAGES)}
+            results[name] = {**measure(), "origin": here}
             write({"device": describe(arguments.device), "results": results}, arguments.out)
     print((arguments.out / "README.md").read_text())
 
