@@ -81,10 +81,10 @@ def of_mlp(kind: Callable[[Campaign, int], dict[str, Any]], count: int) -> Calla
 def combinations(seed: int, deaths: int = 8) -> Rows:
     """Kill runs of every combination."""
     total: dict[str, Any] = {"count": 0, "runs": 0, "ways": Counter(), "wrong": []}
-    for task, model in [(task, model) for task, models in MODELS.items() for model in models]:
+    for number, (task, model) in enumerate((task, model) for task, models in MODELS.items() for model in models):
         # Two linear layers of 4,096 would take minutes to save, again and again, and show nothing more.
         narrow = ("--model.hidden-size=256",) if model == "alexnet" else ()
-        with campaign(seed, ("--epochs=2", "--patience=0", *narrow), task=task, model=model) as ready:
+        with campaign(seed + number, ("--epochs=2", "--patience=0", *narrow), task=task, model=model) as ready:
             found = campaigns.kills(ready, deaths, campaigns.MODES[:2])
         total["ways"].update(found["ways"])
         total["wrong"] += [f"{task} {model}: {sentence}" for sentence in found["wrong"]]
