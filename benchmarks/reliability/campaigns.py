@@ -128,10 +128,8 @@ class Campaign:
 def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = MODES) -> dict[str, Any]:
     """Kill runs at least so many times, in five ways; continue each, and compare its end."""
     wholes = [campaign.whole(f"whole-{number}", *mode) for number, mode in enumerate(modes)]
-    lines = {
-        point: int(campaign.servers[0].run("train", "--name=count", *campaign.flags, within=point).split()[-1])
-        for point in ("Saver.write", *POINTS)
-    }
+    said = campaign.servers[0].run("train", "--name=count", *campaign.flags, within=("Saver.write", *POINTS))
+    lines = json.loads(said.splitlines()[-1])
     assert all(lines.values()), lines
     largest = max(path.stat().st_size for path in campaign.project.glob("runs/whole-0/*/checkpoints/*.pt"))
 
@@ -144,7 +142,7 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
             options = {"file_size": chance.randrange(1, largest)}
         elif way != "at any time":
             point = "Saver.write" if way == "inside a save" else chance.choice(POINTS)
-            options = {"within": point, "line": chance.randint(1, lines[point])}
+            options = {"within": [point], "line": chance.randint(1, lines[point])}
         process = server.start(*command, **options)
         if way == "at any time":
             time.sleep(chance.uniform(0, seconds))

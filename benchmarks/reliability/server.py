@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,39 +27,48 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class Death:
     """Kills this process before a line of the package: the n-th that is executed within a function, or below it.
 
-    0 kills at none; what was counted is then the last line of the log.
+    With 0 it kills at none, and counts the lines within each of several functions.
     """
 
-    def __init__(self, within: str, line: int) -> None:
-        self.within, self.line, self.count = within, line, 0
+    def __init__(self, within: Iterable[str], line: int) -> None:
+        self.line, self.counts = line, dict.fromkeys(within, 0)
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
-        return self.trace if frame.f_code.co_filename.startswith(PACKAGE) and self.is_within(frame) else None
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        around = self.around(frame)
 
-    def is_within(self, frame: FrameType | None) -> bool:
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            if event == "line":
+                for function in around:
+                    self.counts[function] += 1
+                    if self.counts[function] == self.line:
+                        os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+
+        return trace if around else None
+
+    def around(self, frame: FrameType | None) -> list[str]:
+        """Return those of the functions that are running, by the names of a frame and of all that called it."""
+        running = set()
         while frame:
-            if frame.f_code.co_qualname == self.within:
-                return True
+            running.add(frame.f_code.co_qualname)
             frame = frame.f_back
-        return False
-
-    def trace(self, frame: FrameType, event: str, argument: object) -> Any:
-        if event == "line":
-            self.count += 1
-            if self.count == self.line:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return self.trace
+        return [function for function in self.counts if function in running]
 
 
 def start(
     arguments: list[str],
     log: str,
     variables: dict[str, str] | None = None,
-    within: str = "",
+    within: Iterable[str] = (),
     line: int = 0,
     file_size: int | None = None,
 ) -> int:
-    """Run a command in a fork, its output in a log. A write beyond `file_size` kills it in the middle of the write."""
+    """Run a command in a fork, its output in a log, whose last line tells what `Death` has counted.
+
+    A write beyond `file_size` kills it in the middle of the write.
+    """
     held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # Python forgets what comes while it forks
     child = os.fork()
     if child:
@@ -84,7 +94,7 @@ def start(
         code = cli.main(arguments)
     finally:
         sys.settrace(None)
-        print(death.count, flush=True)
+        print(json.dumps(death.counts), flush=True)
         os._exit(code)
 
 
