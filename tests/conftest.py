@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cookiecutter.main import cookiecutter
+from filelock import FileLock
 
 from benchmarks import origin
 from hooks.answers import MODELS
@@ -70,6 +71,21 @@ def project(render: Render) -> Callable[[str, str], Path]:
         return made[task, model]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def check_types(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[Path], None]:
+    """Check the types of a project; by one worker at a time, so that torch is read once for all."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base if worker_id == "master" else base.parent) / "mypy"
+
+    def check(project: Path) -> None:
+        command = [sys.executable, "-m", "mypy", "--cache-dir", str(cache)]
+        with FileLock(f"{cache}.lock"):
+            result = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
+
+    return check
 
 
 @pytest.fixture

@@ -119,11 +119,8 @@ def test_lint_and_format(project: Project, task: str, model: str) -> None:
 
 
 @combinations
-def test_types(project: Project, task: str, model: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    cache = tmp_path_factory.getbasetemp() / "mypy"  # shared: torch is read once
-    command = [sys.executable, "-m", "mypy", "--cache-dir", str(cache)]
-    result = subprocess.run(command, cwd=project(task, model), capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout
+def test_types(project: Project, check_types: Callable[[Path], None], task: str, model: str) -> None:
+    check_types(project(task, model))
 
 
 @combinations

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import pytest
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import ModelSettings, Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
+from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 
 from .example import bundled
 
 PROJECT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.Popen[str]"]
+Run = Callable[..., tuple[int, str, str]]
+TAKEN = [*STOP_SIGNALS, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 # Very wide layers are made narrow: what is tested with them does not depend on their width.
 NARROW = {field.name: 256 for field in fields(ModelSettings) if isinstance(field.default, int) and field.default > 1000}
 NARROW_FLAGS = [f"--model.{name.replace('_', '-')}={size}" for name, size in NARROW.items()]
@@ -36,6 +40,15 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
 def newest(folder: Path) -> Path:
     """Return the run directory that was made last."""
     return max((folder / "runs").glob("*/*"), key=lambda run: run.stat().st_mtime_ns)
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """Give pytest back its own, which a training within this process has replaced."""
+    before = {number: signal.getsignal(number) for number in TAKEN}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -66,11 +79,16 @@ def predict(run: Path, out: Path) -> Path:
     return out
 
 
-def launch(folder: Path, command: str, *flags: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start the real command in a folder, on the small data in it; its output is text."""
+def on_small_data(command: str, *flags: str) -> list[str]:
+    """Return the arguments of a command that works in a folder with the small data."""
     common = {"inspect": [], "train": ["--device=cpu", "--batch-size=64", *NARROW_FLAGS]}.get(command, ["--device=cpu"])
+    return [command, "--data.path=small.npz", *common, *flags]
+
+
+def launch(folder: Path, *command: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start the real command in a folder, on the small data in it; its output is text."""
     return subprocess.Popen(
-        [sys.executable, "-m", "{{ cookiecutter.__package }}", command, "--data.path=small.npz", *common, *flags],
+        [sys.executable, "-m", "{{ cookiecutter.__package }}", *on_small_data(*command)],
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
         stdout=subprocess.PIPE,
@@ -82,7 +100,20 @@ def launch(folder: Path, command: str, *flags: str, **variables: str) -> "subpro
 @pytest.fixture
 def start(tmp_path: Path, small: Path) -> Command:
     """Start the real command in the test's folder."""
-    return lambda command, *flags, **variables: launch(tmp_path, command, *flags, **variables)
+    return lambda *command, **variables: launch(tmp_path, *command, **variables)
+
+
+@pytest.fixture
+def run(tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in the test's folder, but within this process, where torch is loaded; return code and output."""
+    monkeypatch.chdir(tmp_path)
+
+    def wait(*command: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(on_small_data(*command))
+        return code, *capsys.readouterr()
+
+    return wait
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +127,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trained(start: Command, finished: Path, tmp_path: Path) -> Path:
+def trained(finished: Path, tmp_path: Path) -> Path:
     """The directory of such a run, in the test's own folder."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     return newest(tmp_path)

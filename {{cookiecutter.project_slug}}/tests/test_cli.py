@@ -1,9 +1,7 @@
 """The command line answers at once: help, and one sentence for every mistake."""
 
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,6 @@ from {{ cookiecutter.__package }}.arguments import parse
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.settings_file import read_flags
-from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """Give pytest back its own signal handlers."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(

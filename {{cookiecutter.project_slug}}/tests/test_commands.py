@@ -14,7 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .conftest import PROJECT, Command, launch, newest, wait_for
+from .conftest import PROJECT, Command, Run, launch, newest, wait_for
 from .example import targets
 from .test_architecture import TOO_LARGE
 
@@ -65,29 +65,26 @@ def test_fast_dev_run_tries_every_phase_and_leaves_nothing_behind(
 
 @pytest.mark.parametrize("shape", [(5,), (2, 16), (3, 8, 8), (1, 4, 8, 8)])
 def test_tables_signals_images_and_volumes_train_or_are_refused(
-    start: Command, tmp_path: Path, shape: tuple[int, ...]
+    run: Run, tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     """With a last batch of one sample. Which shapes the model takes, the test of the model says."""
     np.savez(tmp_path / "mine.npz", x=np.random.default_rng(0).normal(size=(60, *shape)), y=targets(60, shape))
     flags = ["--data.path=mine.npz", "--data.channels=first"]
-    process = start("train", *flags, "--epochs=2", "--batch-size=41")
-    _, errors = process.communicate()
-    looked = start("inspect", *flags)
-    assert looked.communicate()[1] == errors and looked.returncode == process.returncode
-    if process.returncode:
-        assert process.returncode == 2 and len(errors.splitlines()) == 1 and errors.count("; ") >= 2
+    code, _, errors = run("train", *flags, "--epochs=2", "--batch-size=41")
+    assert (code, errors) == run("inspect", *flags)[::2]
+    if code:
+        assert code == 2 and len(errors.splitlines()) == 1 and errors.count("; ") >= 2
 
 
-def test_an_edited_model_is_not_resumed(start: Command, trained: Path) -> None:
+def test_an_edited_model_is_not_resumed(run: Run, trained: Path) -> None:
     """Nor does the attempt change the run. Here the checkpoint lacks a weight that the model has."""
     last = trained / "checkpoints/last.pt"
     state = torch.load(last, weights_only=True)
     state["model"].popitem()
     torch.save(state, last)
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
-    process = start("train", "--resume=auto", "--epochs=3")
-    _, errors = process.communicate()
-    assert process.returncode == 5 and errors.startswith("error: the model has other weights than when the run began")
+    code, _, errors = run("train", "--resume=auto", "--epochs=3")
+    assert code == 5 and errors.startswith("error: the model has other weights than when the run began")
     assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
 
 
@@ -104,11 +101,11 @@ def test_a_full_disk_is_a_storage_error(start: Command, trained: Path) -> None:
     assert json.loads((trained / "status.json").read_text())["exit_code"] == 4
 
 
-def test_inspect_shows_what_training_would_use(start: Command, small: Path) -> None:
+def test_inspect_shows_what_training_would_use(run: Run, small: Path) -> None:
     with np.load(small) as arrays:
         x = arrays["x"]
-    output, errors = start("inspect").communicate()
-    assert errors == ""
+    code, output, errors = run("inspect")
+    assert (code, errors) == (0, "")
     for part in (
         f"x              uint8    {x.shape!s:<18} 0 to {x.max()}",
         f"sample    channels 1, height {x.shape[2]}, width {x.shape[3]}",
@@ -130,10 +127,10 @@ def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> Non
     assert list(trained.parent.iterdir()) == [trained]
 
 
-def test_augmented_and_resized_runs_repeat_their_scores(start: Command, tmp_path: Path) -> None:
+def test_augmented_and_resized_runs_repeat_their_scores(run: Run, tmp_path: Path) -> None:
     flags = ["--augment.flip=all", "--augment.shift=2", "--augment.noise=0.1", "--data.resize=36"]
-    assert start("train", "--epochs=2", *flags).wait() == 0
-    output, _ = start("evaluate", str(newest(tmp_path))).communicate()
+    assert run("train", "--epochs=2", *flags)[0] == 0
+    _, output, _ = run("evaluate", str(newest(tmp_path)))
     assert json.loads(output) == json.loads((newest(tmp_path) / "evaluation.json").read_text())
 
 
@@ -196,40 +193,37 @@ def exact_lines(run: Path) -> list[dict[str, float]]:
     return [{key: line[key] for key in line if key not in ("seconds", "samples_per_second")} for line in lines]
 
 
-def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path) -> None:
-    assert start("train", "--epochs=1", "--lr=0.01").wait() == 0
-    run = newest(tmp_path)
+def test_resume_keeps_the_settings_it_began_with(run: Run, tmp_path: Path) -> None:
+    assert run("train", "--epochs=1", "--lr=0.01")[0] == 0
+    folder = newest(tmp_path)
 
-    changed = start("train", f"--resume={run}", "--lr=0.5")
-    assert changed.wait() == 5
-    assert changed.stderr and changed.stderr.read().splitlines()[-1].startswith(
-        "error: the run began with --lr=0.01, not --lr=0.5;"
-    )
+    code, _, errors = run("train", f"--resume={folder}", "--lr=0.5")
+    assert code == 5
+    assert errors.splitlines()[-1].startswith("error: the run began with --lr=0.01, not --lr=0.5;")
 
     moved = tmp_path / "my runs"
-    run = run.parents[1].rename(moved) / run.relative_to(run.parents[1])
-    again = start("train", f"--resume={run}")
-    assert again.wait() == 0 and again.stdout and again.stdout.read().startswith("already finished")
+    folder = folder.parents[1].rename(moved) / folder.relative_to(folder.parents[1])
+    code, output, _ = run("train", f"--resume={folder}")
+    assert code == 0 and output.startswith("already finished")
 
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("weight_decay: 0.05\n", ""))  # as of code that did not have it yet
-    longer = start("train", f"--resume={run}", "--epochs=2")
-    output, _ = longer.communicate()
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("weight_decay: 0.05\n", ""))  # as of code that had none yet
+    code, output, _ = run("train", f"--resume={folder}", "--epochs=2")
     assert output.startswith("the code has got settings since the run began; it goes on with --weight-decay=0.05\n")
-    assert longer.returncode == 0 and "epoch 2/2" in output and "resumed after step 2" in output
+    assert code == 0 and "epoch 2/2" in output and "resumed after step 2" in output
     assert "changed since it began: epochs; it need not end with the same bits\n" in output
     assert output.endswith(f"look at it: tensorboard --logdir '{moved}'\n")
-    assert not json.loads((run / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
+    assert not json.loads((folder / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
 
-    run = Path(shutil.copytree(run, tmp_path / "copy"))
-    status = (run / "status.json").read_text()
-    (run / "status.json").write_text(status.replace('"finished"', '"stopped_early"'))
-    early, _ = start("train", f"--resume={run}").communicate()
-    assert early == f"already finished: {run}; train it longer with more --patience\n"
+    folder = Path(shutil.copytree(folder, tmp_path / "copy"))
+    status = (folder / "status.json").read_text()
+    (folder / "status.json").write_text(status.replace('"finished"', '"stopped_early"'))
+    _, output, _ = run("train", f"--resume={folder}")
+    assert output == f"already finished: {folder}; train it longer with more --patience\n"
 
-    (run / "status.json").unlink()  # as if killed at the end
-    shorter, _ = start("train", f"--resume={run}", "--epochs=1").communicate()
-    assert "finished: 2 epochs" in shorter and shorter.endswith(f"look at it: tensorboard --logdir {run}\n")
+    (folder / "status.json").unlink()  # as if killed at the end
+    _, output, _ = run("train", f"--resume={folder}", "--epochs=1")
+    assert "finished: 2 epochs" in output and output.endswith(f"look at it: tensorboard --logdir {folder}\n")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +243,7 @@ def test_resume_keeps_the_settings_it_began_with(start: Command, tmp_path: Path)
     ],
 )
 def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
-    start: Command, trained: Path, name: str, content: object, sentence: str
+    run: Run, trained: Path, name: str, content: object, sentence: str
 ) -> None:
     (trained / "checkpoints/previous.pt").unlink()  # which would take the place of the last one
     file = trained / name
@@ -259,34 +253,28 @@ def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
     elif content is not None:
         torch.save(content, file)
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
-    process = start("train", f"--resume={trained}", "--epochs=3")
-    _, errors = process.communicate()
-    assert process.returncode == 5 and errors.splitlines()[-1].startswith(sentence), errors
+    code, _, errors = run("train", f"--resume={trained}", "--epochs=3")
+    assert code == 5 and errors.splitlines()[-1].startswith(sentence), errors
     assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
 
 
-def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(
-    start: Command, trained: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(run: Run, trained: Path, tmp_path: Path) -> None:
     checkpoints = trained / "checkpoints"
     shutil.copytree(trained, tmp_path / "whole")
     (tmp_path / "whole/checkpoints/previous.pt").replace(tmp_path / "whole/checkpoints/last.pt")
-    whole = start("train", f"--resume={tmp_path / 'whole'}", "--epochs=3")
+    assert run("train", f"--resume={tmp_path / 'whole'}", "--epochs=3")[0] == 0
     (checkpoints / "last.pt").write_bytes((checkpoints / "last.pt").read_bytes()[:-1])
-    process = start("train", f"--resume={trained}", "--epochs=3")
-    output, _ = process.communicate()
+    code, output, _ = run("train", f"--resume={trained}", "--epochs=3")
     said = r"resumed after step 2, from previous.pt, since the checkpoint cannot be read .*; it is kept as damaged.pt\n"
-    assert process.returncode == 0 and re.search(said, output), output
+    assert code == 0 and re.search(said, output), output
     assert re.search(said, (trained / "train.log").read_text())
-    assert whole.wait() == 0
     assert exact_lines(trained) == exact_lines(tmp_path / "whole") and len(exact_lines(trained)) == 3
     assert {file.name for file in checkpoints.iterdir()} == {"best.pt", "damaged.pt", "last.pt", "previous.pt"}
 
     for name in ("last.pt", "previous.pt"):
         (checkpoints / name).write_bytes(b"PK")
-    process = start("train", f"--resume={trained}", "--epochs=4")
-    _, errors = process.communicate()
-    assert process.returncode == 5 and errors.startswith("error: the checkpoint cannot be read "), errors
+    code, _, errors = run("train", f"--resume={trained}", "--epochs=4")
+    assert code == 5 and errors.startswith("error: the checkpoint cannot be read "), errors
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
@@ -310,32 +298,29 @@ def test_a_reader_may_stop_reading(tmp_path: Path, small: Path, command: str) ->
     assert result.returncode == 0 and "Traceback" not in result.stderr
 
 
-def test_a_model_that_is_too_large_is_refused_before_it_is_built(start: Command, tmp_path: Path) -> None:
-    process = start("train", *TOO_LARGE)
-    _, errors = process.communicate()
-    assert process.returncode == 2 and not (tmp_path / "runs").exists()
+def test_a_model_that_is_too_large_is_refused_before_it_is_built(run: Run, tmp_path: Path) -> None:
+    code, _, errors = run("train", *TOO_LARGE)
+    assert code == 2 and not (tmp_path / "runs").exists()
     assert re.match(
         r"error: it needs \d+\.\d GiB of memory, and .* are free; for the model; use smaller settings", errors
     )
 
 
-def test_changed_data_is_refused_on_resume(start: Command, trained: Path, small: Path) -> None:
+def test_changed_data_is_refused_on_resume(run: Run, trained: Path, small: Path) -> None:
     with np.load(small) as arrays:
         changed = {name: arrays[name] for name in arrays.files}
     changed["x"][0, 0, 0, 0] += 1
     np.savez(small, **changed)
-    process = start("train", "--resume=auto", "--epochs=3")
-    _, errors = process.communicate()
-    assert process.returncode == 5 and errors.splitlines()[-1].startswith("error: the data has changed")
+    code, _, errors = run("train", "--resume=auto", "--epochs=3")
+    assert code == 5 and errors.splitlines()[-1].startswith("error: the data has changed")
 
 
 @pytest.mark.parametrize(
     "flags", [("--data.path=nowhere.npz",), ("--monitor=val_nothing",), ("--data.resize=3x3x3x3",)]
 )
-def test_a_wrong_input_leaves_no_run_directory(start: Command, tmp_path: Path, flags: tuple[str, ...]) -> None:
-    process = start("train", *flags)
-    _, errors = process.communicate()
-    assert process.returncode == 2 and not (tmp_path / "runs").exists()
+def test_a_wrong_input_leaves_no_run_directory(run: Run, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    code, _, errors = run("train", *flags)
+    assert code == 2 and not (tmp_path / "runs").exists()
     assert len(errors.splitlines()) == 1 and errors.startswith("error: ") and errors.count("; ") >= 2
 
 
@@ -373,7 +358,6 @@ def test_a_terminal_that_is_closed_does_not_end_the_training(start: Command, tmp
     assert (process.returncode, errors) == (0, "") and "epoch 30/30" in output
 
 
-def test_samples_that_are_too_large_are_refused_before_one_is_made(start: Command, tmp_path: Path) -> None:
-    process = start("train", "--data.resize=60000")
-    _, errors = process.communicate()
-    assert process.returncode == 2 and errors.startswith("error: it needs ") and "; for the model; " in errors
+def test_samples_that_are_too_large_are_refused_before_one_is_made(run: Run) -> None:
+    code, _, errors = run("train", "--data.resize=60000")
+    assert code == 2 and errors.startswith("error: it needs ") and "; for the model; " in errors
