@@ -25,6 +25,12 @@ Render = Callable[..., Path]
 combinations = pytest.mark.parametrize(("task", "model"), COMBINATIONS, ids=["-".join(pair) for pair in COMBINATIONS])
 
 
+def combinations_on_push(some: set[tuple[str, str]]) -> pytest.MarkDecorator:
+    """Take all combinations as parameters, of which `nox -s matrix` runs those that are not among these."""
+    pairs = [pytest.param(*pair, marks=() if pair in some else pytest.mark.matrix) for pair in COMBINATIONS]
+    return pytest.mark.parametrize(("task", "model"), pairs, ids=["-".join(pair) for pair in COMBINATIONS])
+
+
 def repository_files() -> list[str]:
     """Return the names of the files that the repository has as it is now, but for links."""
     command = ["git", "ls-files", "-co", "--exclude-standard"]

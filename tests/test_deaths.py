@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.reliability.harness import final, run_folder, same
 
-from .conftest import COMBINATIONS, Render, environment, newest_run, run, start, wait_for
+from .conftest import Render, combinations_on_push, environment, newest_run, run, start, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 ON_PUSH = {("classification", "cnn"), ("segmentation", "unet")}  # an mlp is killed in test_reliability
@@ -29,13 +29,7 @@ def kill(process: "subprocess.Popen[str]") -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize(
-    ("task", "model"),
-    [
-        pytest.param(*pair, id="-".join(pair), marks=() if pair in ON_PUSH else pytest.mark.matrix)
-        for pair in COMBINATIONS
-    ],
-)
+@combinations_on_push(ON_PUSH)
 def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> None:
     project = render(task=task, model=model)
     run(project, "train", "--name=whole", *FLAGS)

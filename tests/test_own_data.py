@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn import datasets
+
+from benchmarks.reliability.harness import Server
 
 from .conftest import Render, environment, newest_run, run
 
@@ -144,6 +146,13 @@ def test_inspect_does_not_wait_for_torch(digits: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=digits, env=environment(digits), check=True, capture_output=True)
 
 
+@pytest.fixture(scope="module")
+def server(render: Render) -> Iterator[Server]:
+    """Starts commands of a render without loading torch for each."""
+    with Server(render()) as ready:
+        yield ready
+
+
 @pytest.mark.parametrize(
     ("arrays", "flags"),
     [
@@ -156,15 +165,15 @@ def test_inspect_does_not_wait_for_torch(digits: Path) -> None:
         ({"x": np.zeros((4, 1, 8, 8)), "y": np.arange(4)}, []),
     ],
 )
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_inspect_says_what_train_would_say(
-    digits: Path, tmp_path: Path, arrays: dict[str, np.ndarray], flags: list[str]
+    server: Server, tmp_path: Path, arrays: dict[str, np.ndarray], flags: list[str]
 ) -> None:
     np.savez(tmp_path / "mine.npz", **arrays)
-    errors = [
-        run(digits, command, f"--data.path={tmp_path / 'mine.npz'}", *flags, code=2)[1]
-        for command in ("inspect", "train")
-    ]
-    assert errors[0] == errors[1] and errors[0].startswith("error: ")
+    commands = [server.start(name, f"--data.path={tmp_path / 'mine.npz'}", *flags) for name in ("inspect", "train")]
+    assert [command.wait() for command in commands] == [2, 2]
+    errors = [command.output().partition("error: ")[2] for command in commands]
+    assert errors[0] == errors[1] != ""
 
 
 def test_the_command_that_inspect_prints_trains(digits: Path, tmp_path: Path) -> None:

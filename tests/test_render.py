@@ -15,7 +15,7 @@ import yaml
 
 from hooks.answers import MODELS
 
-from .conftest import COMBINATIONS, ROOT, Render, combinations
+from .conftest import COMBINATIONS, HANDFUL, ROOT, Render, combinations, combinations_on_push
 
 Project = Callable[[str, str], Path]
 
@@ -118,7 +118,7 @@ def test_lint_and_format(project: Project, task: str, model: str) -> None:
         )
 
 
-@combinations
+@combinations_on_push(HANDFUL | {("classification", "alexnet"), ("classification", "resnet")})
 def test_types(project: Project, check_types: Callable[[Path], None], task: str, model: str) -> None:
     check_types(project(task, model))
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import statistics
@@ -138,12 +139,13 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(
 def test_several_processes_do_not_take_an_older_run(render: Render) -> None:
     """The newest of the name is being trained: one process alone would take the one before, which is finished."""
     project = render(model="mlp")
-    for epochs in (1, 2):
-        finish(torchrun(project, *FLAGS, f"--epochs={epochs}"))
-        time.sleep(1)  # the name of a run has its second
+    finish(torchrun(project, *FLAGS, "--epochs=2"))
+    older = newest_run(project)
+    shutil.copytree(older, older.with_name("newer"))
     with FileLock(newest_run(project) / ".lock"):
         _, errors = finish(torchrun(project, *FLAGS, "--epochs=3", "--resume=auto"), fails=True)
     assert "error: the run is being trained by process " in errors and "; wait for it, or start a new run" in errors
+    assert "forcefully" not in errors  # the other one waited for this one, and heard torchrun's signal
 
 
 def test_a_terminal_that_is_closed_ends_all_with_everything_saved(render: Render) -> None:

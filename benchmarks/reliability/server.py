@@ -65,7 +65,7 @@ def start(
     line: int = 0,
     file_size: int | None = None,
 ) -> int:
-    """Run a command in a fork, its output in a log, whose last line tells what `Death` has counted.
+    """Run a command in a fork, its output in a log; the last line is what `Death` has counted `within` functions.
 
     A write beyond `file_size` kills it in the middle of the write.
     """
@@ -94,7 +94,8 @@ def start(
         code = cli.main(arguments)
     finally:
         sys.settrace(None)
-        print(json.dumps(death.counts), flush=True)
+        if within:
+            print(json.dumps(death.counts), flush=True)
         os._exit(code)
 
 

@@ -16,12 +16,18 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal_number: int | None = None
 
-    def listen(self) -> None:
-        """Answer SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (clusters send it before the time is up)."""
+    def listen(self, *, met: bool = False) -> None:
+        """Answer SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (clusters send it before the time is up).
+
+        Processes of torchrun do so once they have `met`: one that waits for another hears nothing, and must be ended.
+        """
+        torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+        if met != torchrun:
+            return
         for number in STOP_SIGNALS:
             signal.signal(number, self._receive)
         if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it
-            signal.signal(signal.SIGHUP, self._receive if "TORCHELASTIC_RUN_ID" in os.environ else signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, self._receive if torchrun else signal.SIG_IGN)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number

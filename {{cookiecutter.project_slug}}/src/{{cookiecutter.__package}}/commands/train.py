@@ -46,17 +46,14 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
 
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = True) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json, and draw figures."""
+    if draw or is_follower():
+        stop.listen(met=True)
     run.begin()
     if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
         run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
     with experiment.trainer(run, stop) as trainer:
-        changed = write_capsule(
-            run,
-            exact=experiment.exact,
-            data_sha256=experiment.data.sha256,
-            device=name_of(experiment.device),
-            processes=experiment.workers.size,
-        )
+        facts = {"data_sha256": experiment.data.sha256, "device": name_of(experiment.device)}
+        changed = write_capsule(run, exact=experiment.exact, processes=experiment.workers.size, **facts)
         for line in summarize(experiment):
             trainer.logbook.write(line)
         trainer.logbook.write(f"run     {run.folder}")
