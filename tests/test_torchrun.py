@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from benchmarks.reliability.harness import final, run_folder, same
 
-from .conftest import HANDFUL, Render, environment, newest_run, run, wait_for
+from .conftest import HANDFUL, Render, environment, newest_run, run, start, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 TORCHRUN = f"{sys.executable} -m torch.distributed.run"
@@ -146,6 +146,22 @@ def test_several_processes_do_not_take_an_older_run(render: Render) -> None:
         _, errors = finish(torchrun(project, *FLAGS, "--epochs=3", "--resume=auto"), fails=True)
     assert "error: the run is being trained by process " in errors and "; wait for it, or start a new run" in errors
     assert "forcefully" not in errors  # the other one waited for this one, and heard torchrun's signal
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_waits_for_another_one_ends_when_it_is_asked(render: Render, number: signal.Signals) -> None:
+    """Here it has found the place where they meet, and nobody is there."""
+    project = render(model="mlp")
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        place.settimeout(60)
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(place.getsockname()[1])}
+        ranks = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "1"}
+        process = start(project, "train", *FLAGS, env=environment(project, **ranks, **address))
+        connection, _ = place.accept()
+        with connection:
+            process.send_signal(number)
+            process.communicate(timeout=20)
+    assert process.returncode == -number
 
 
 def test_a_terminal_that_is_closed_ends_all_with_everything_saved(render: Render) -> None:

@@ -19,10 +19,12 @@ class StopRequest:
     def listen(self, *, met: bool = False) -> None:
         """Answer SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (clusters send it before the time is up).
 
-        Processes of torchrun do so once they have `met`: one that waits for another hears nothing, and must be ended.
+        Processes of torchrun do so once they have `met`: one that waits for another cannot, so a signal ends it.
         """
         torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-        if met != torchrun:
+        if torchrun and not met:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # instead of Python's own answer
+        if torchrun != met:
             return
         for number in STOP_SIGNALS:
             signal.signal(number, self._receive)

@@ -46,7 +46,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
 
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = True) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json, and draw figures."""
-    if draw or is_follower():
+    if draw or is_follower():  # a trial has nothing to save
         stop.listen(met=True)
     run.begin()
     if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
