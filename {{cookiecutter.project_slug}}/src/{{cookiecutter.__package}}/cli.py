@@ -77,8 +77,7 @@ def sentence(error: Exception) -> str:
 def train(command: Train, flags: list[str]) -> None:
     """Resolve --config and --resume into settings and a run directory, then train."""
     if command.resume is not None and command.fast_dev_run:
-        what, fix = "--resume and --fast-dev-run exclude each other", "give one of them"
-        raise ConfigError(what, "on the command line", fix)
+        raise ConfigError("--resume and --fast-dev-run exclude each other", "on the command line", "give one of them")
     if is_follower():
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     stop = StopRequest()
@@ -123,8 +122,7 @@ def say(text: str) -> None:
 
 def use(command: Evaluate | Predict) -> None:
     """Use a run with its own settings, but for the data and the device of the command line."""
-    saved: Settings = parse(Settings, flags_of(config_of(command.run)))
-    saved = replace(saved, device=command.device)
+    saved: Settings = replace(parse(Settings, flags_of(config_of(command.run))), device=command.device)
     given = {name: value for name, value in asdict(command.data).items() if value is not None}
     data = replace(saved.data, resident="auto", **given)
     with loading():

@@ -37,6 +37,5 @@ class StopRequest:
             signal.signal(each, signal.SIG_DFL)
         if sys.stderr is None:  # it was closed before the start, and its number may be that of another file by now
             return
-        with suppress(OSError):  # nobody listens
-            # Not print: the signal may have interrupted one.
+        with suppress(OSError):  # nobody listens; not print, since the signal may have interrupted one
             os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
