@@ -157,11 +157,12 @@ def test_a_process_that_waits_for_another_one_ends_when_it_is_asked(render: Rend
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(place.getsockname()[1])}
         ranks = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "1"}
         process = start(project, "train", *FLAGS, env=environment(project, **ranks, **address))
-        connection, _ = place.accept()
-        with connection:
-            process.send_signal(number)
-            process.communicate(timeout=20)
-    assert process.returncode == -number
+        try:
+            with place.accept()[0]:
+                process.send_signal(number)
+                assert process.wait(timeout=20) == -number
+        finally:
+            process.kill()
 
 
 def test_a_terminal_that_is_closed_ends_all_with_everything_saved(render: Render) -> None:
