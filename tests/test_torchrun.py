@@ -18,7 +18,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from benchmarks.reliability.harness import final, run_folder, same
+from benchmarks.reliability.harness import Server, final, free_port, run_folder, same
 
 from .conftest import HANDFUL, Render, environment, newest_run, run, start, wait_for
 
@@ -40,10 +40,8 @@ def torchrun(
 
 def two_agents(project: Path, *arguments: tuple[str, ...]) -> "list[subprocess.Popen[str]]":
     """Start one process by each of two torchruns, as on two machines, with arguments for each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}")
+    place = f"--rdzv-endpoint=127.0.0.1:{free_port()}"
+    launcher = ("--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", place)
     return [torchrun(project, *flags, launcher=launcher) for flags in arguments]
 
 
@@ -88,9 +86,9 @@ def test_the_curve_does_not_depend_on_the_number_of_processes(render: Render, ta
 def test_scores_of_uneven_shares_are_those_of_the_whole(render: Render, task: str, model: str) -> None:
     """No batch of the validation split can be shared evenly among three."""
     project = render(task=task, model=model)
-    finish(torchrun(project, *FLAGS, "--epochs=2", launcher=("--nproc-per-node=3",)))
-    folder = newest_run(project)
-    whole = json.loads(run(project, "evaluate", str(folder), "--split=val", "--device=cpu")[0])
+    with Server(project) as server:
+        server.run_together(3, *FLAGS, "--epochs=2")
+        whole = json.loads(server.run("evaluate", str(newest_run(project)), "--split=val", "--device=cpu"))
     shared = metrics(project, "my-experiment")[int(whole["best_epoch"]) - 1]
     scores = {name.removeprefix("val_"): value for name, value in shared.items() if name.startswith("val_")}
     assert len(scores) > 2 and scores == pytest.approx({name: whole[name] for name in scores}, rel=1e-5, abs=1e-6)

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.reliability.harness import Server
+
 from .conftest import Render, combinations, combinations_on_push, environment, newest_run, run
 
 Project = Callable[[str, str], Path]
@@ -30,19 +32,20 @@ QUICK = {("classification", "cnn"), ("classification", "mlp")}
 
 @combinations
 def test_every_combination_trains_and_is_used(render: Render, task: str, model: str, tmp_path: Path) -> None:
-    """Two epochs by the real commands; what was trained is evaluated, and predicts.
+    """Two epochs by the real command; what was trained is evaluated, and predicts.
 
     The linear layers of an alexnet are narrow here; with 4,096 they are trained below, in `nox -s matrix`.
     """
     project = render(task=task, model=model)
-    run(project, "inspect")
     narrow = ["--model.hidden-size=256"] if model == "alexnet" else []
     output, errors = run(project, "train", "--epochs=2", *narrow)
     folder = newest_run(project)
     assert errors == "" and "epoch 2/2" in output and "test " in output
     evaluation = json.loads((folder / "evaluation.json").read_text())
-    assert json.loads(run(project, "evaluate", str(folder))[0]) == evaluation
-    run(project, "predict", str(folder), f"--out={tmp_path / 'out.npz'}")
+    with Server(project) as server:
+        server.run("inspect")
+        assert json.loads(server.run("evaluate", str(folder))) == evaluation
+        server.run("predict", str(folder), f"--out={tmp_path / 'out.npz'}")
     with np.load(tmp_path / "out.npz") as out:
         assert len(out["prediction"]) == (449 if model == "unet" else 1797)
     assert promise(project)[:2] == [pattern(line) for line in output.splitlines()[:2]]  # the rest is a test below

@@ -8,7 +8,6 @@ import math
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,6 @@ from typing import Any
 
 from benchmarks.origin import ROOT, environment
 from benchmarks.reliability.harness import (
-    Command,
     Server,
     duplicates,
     final,
@@ -251,25 +249,8 @@ def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
 
 def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
     """Kill one of two processes that train together: the other one leaves by itself, and both can continue."""
-
-    def both(server: Server, *arguments: str) -> tuple[Command, Command]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        common = {"TORCHELASTIC_RUN_ID": port, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        first, second = (
-            server.start("train", *arguments, variables={**common, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"
-        )
-        return first, second
-
-    def finish(server: Server, *arguments: str) -> str:
-        processes = both(server, *arguments)
-        codes = [process.wait() for process in processes]
-        assert codes == [0, 0], [process.output() for process in processes]
-        return processes[0].output()
-
     started = time.perf_counter()
-    finish(campaign.servers[0], "--name=whole-two", *campaign.flags)
+    campaign.servers[0].run_together(2, "--name=whole-two", *campaign.flags)
     seconds = time.perf_counter() - started
     whole = final(run_folder(campaign.project, "whole-two"))
 
@@ -278,7 +259,7 @@ def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
     def trial(server: Server, chance: random.Random, number: int) -> tuple[list[str], str]:
         name = f"two-{number}"
         command = ("--resume=auto", f"--name={name}", *campaign.flags)
-        processes = both(server, *command)
+        processes = server.start_together(2, *command)
         patience = time.perf_counter() + 60
         while "\nrun " not in processes[0].output() and time.perf_counter() < patience:
             time.sleep(0.01)  # until they have met, torchrun would end the other one
@@ -294,7 +275,7 @@ def two_rank_kills(campaign: Campaign, count: int) -> dict[str, Any]:
         trained = "\nepoch 4/4" in processes[0].output()  # then nobody needs the other one
         if took > 60 or codes[1 - victim] not in ((0, 4) if trained else (4,)):
             return [way], f"{name}: {codes} after {took:.0f} s: {[process.output() for process in processes]}"
-        saved, said = saved_step(campaign.project, name), finish(server, *command)
+        saved, said = saved_step(campaign.project, name), server.run_together(2, *command)
         if resumed_step(said) not in (saved, None):
             return [way], f"{name} had saved step {saved}: {said}"
         folder = run_folder(campaign.project, name)

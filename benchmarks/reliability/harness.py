@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -52,6 +53,25 @@ class Server:
         assert code == 0, output
         return output
 
+    def start_together(self, count: int, *arguments: str) -> "list[Command]":
+        """Start so many processes that train together, as torchrun would; nobody looks after them."""
+        port = str(free_port())
+        common = {
+            "TORCHELASTIC_RUN_ID": port,
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+            "WORLD_SIZE": f"{count}",
+        }
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+        return [self.start("train", *arguments, variables={**common, **rank}) for rank in ranks]
+
+    def run_together(self, count: int, *arguments: str) -> str:
+        """Run so many to their end and return what the first one printed; all must succeed."""
+        processes = self.start_together(count, *arguments)
+        codes = [process.wait() for process in processes]
+        assert not any(codes), [process.output() for process in processes]
+        return processes[0].output()
+
     def __enter__(self) -> "Server":
         return self
 
@@ -83,6 +103,13 @@ class Command:
     def output(self) -> str:
         """Return what it has printed so far."""
         return self.log.read_text() if self.log.exists() else ""
+
+
+def free_port() -> int:
+    """Return the number of a port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def run_folder(project: Path, name: str) -> Path:
