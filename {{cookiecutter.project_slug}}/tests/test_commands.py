@@ -149,7 +149,7 @@ def uninterrupted(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 138)])
 def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
-    start: Command, tmp_path: Path, uninterrupted: Path, name: str, code: int
+    start: Command, run: Run, tmp_path: Path, uninterrupted: Path, name: str, code: int
 ) -> None:
     process = start("train", *LONG)
     wait_for(process, "epoch  3/50")
@@ -160,11 +160,10 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
     interrupted = newest(tmp_path)
     assert json.loads((interrupted / "status.json").read_text())["state"] == "interrupted"
 
-    resumed = start("train", "--resume=auto", *LONG)
-    resumed.communicate()
-    assert resumed.returncode == 0
+    assert run("train", "--resume=auto", *LONG)[0] == 0
     for name in ("last.pt", "best.pt"):
-        a, b = (torch.load(run / "checkpoints" / name, weights_only=True) for run in (interrupted, uninterrupted))
+        paths = (folder / "checkpoints" / name for folder in (interrupted, uninterrupted))
+        a, b = (torch.load(path, weights_only=True) for path in paths)
         assert all(torch.equal(a["model"][key], b["model"][key]) for key in b["model"])
     assert exact_lines(interrupted) == exact_lines(uninterrupted)
     assert (interrupted / "evaluation.json").read_text() == (uninterrupted / "evaluation.json").read_text()
