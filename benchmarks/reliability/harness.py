@@ -27,7 +27,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "server.py")],
             cwd=project,
-            env=environment(project, OMP_NUM_THREADS="1"),
+            env=environment(project, OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1"),  # a fork ends without a flush
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
