@@ -118,7 +118,6 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(
 ) -> None:
     """Nobody leaves before all is saved, even if it takes a while; what is resumed has the bits of a run left alone."""
     project, flags = render(model=model), (*FLAGS, *wider)
-    finish(torchrun(project, "--name=whole", *flags))
     process = torchrun(project, "--name=stopped", *flags)
     wait_for(process, "epoch 2/6")
     ranks(process)[rank].send_signal(signal.SIGTERM)
@@ -127,17 +126,21 @@ def test_one_process_is_signalled_and_all_stop_at_the_same_step(
     assert len(re.findall("^error: ", errors, re.M)) == 1  # one process that went a step further would be left alone
     status = json.loads((newest_run(project, "stopped") / "status.json").read_text())
     assert status["state"] == "interrupted" and status["exit_code"] == 143
-    _, errors = run(project, "train", "--name=stopped", "--resume=auto", *flags, code=5)
-    assert "the run is trained by 2 processes, and now there are 1; on the command line; start as many" in errors
-    output, _ = finish(torchrun(project, "--name=stopped", "--resume=auto", *flags))
-    assert f"resumed after step {step}," in output
+    with Server(project) as server:
+        alone = server.start("train", "--name=stopped", "--resume=auto", *flags)
+        assert alone.wait() == 5
+        what = "the run is trained by 2 processes, and now there are 1; on the command line; start as many"
+        assert what in alone.output()
+        assert f"resumed after step {step}," in server.run_together(2, "--name=stopped", "--resume=auto", *flags)
+        server.run_together(2, "--name=whole", *flags)
     assert same(final(run_folder(project, "stopped")), final(run_folder(project, "whole")))
 
 
 def test_several_processes_do_not_take_an_older_run(render: Render) -> None:
     """The newest of the name is being trained: one process alone would take the one before, which is finished."""
     project = render(model="mlp")
-    finish(torchrun(project, *FLAGS, "--epochs=2"))
+    with Server(project) as server:
+        server.run_together(2, *FLAGS, "--epochs=2")
     older = newest_run(project)
     shutil.copytree(older, older.with_name("newer"))
     with FileLock(newest_run(project) / ".lock"):
@@ -185,7 +188,8 @@ def test_half_precision_with_a_share_that_has_no_sample(render: Render) -> None:
 def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
     """As on machines that do not share the folder of runs."""
     project = render(model="mlp")
-    finish(torchrun(project, *FLAGS, "--epochs=1"))
+    with Server(project) as server:
+        server.run_together(2, *FLAGS, "--epochs=1")
     flags = (*FLAGS, "--epochs=2", "--resume=auto")
     both = two_agents(project, (*flags, "--runs-dir=runs"), (*flags, "--runs-dir=elsewhere"))
     errors = "".join(finish(process, fails=True)[1] for process in both)
@@ -204,8 +208,8 @@ def test_one_process_is_killed_and_the_others_leave(render: Render, rank: int) -
     _, errors = finish(process, fails=True)
     assert time.monotonic() - started < 60 and not any(child.is_running() for child in both)
     assert re.search(r"^error: another process of this training has ended \([^\[\]]+\); says the one on ", errors, re.M)
-    output, _ = finish(torchrun(project, "--resume=auto", *FLAGS))
-    assert "resumed after step" in output
+    with Server(project) as server:
+        assert "resumed after step" in server.run_together(2, "--resume=auto", *FLAGS)
 
 
 def test_a_failed_save_ends_all(render: Render) -> None:

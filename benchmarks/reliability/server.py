@@ -16,9 +16,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import my_experiment.commands.train
-import my_experiment.figures  # noqa: F401  # which train would import at its end
 from my_experiment import cli
+
+with cli.loading():
+    import my_experiment.commands.train
+    import my_experiment.figures  # noqa: F401  # which train would import at its end
 
 PACKAGE = str(Path(cli.__file__).parent)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
