@@ -1,4 +1,4 @@
-"""Every combination trains by its real command, starts fast, and prints what its README promises."""
+"""Every combination trains, starts fast, and prints what its README promises."""
 
 import json
 import re
