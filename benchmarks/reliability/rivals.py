@@ -165,7 +165,9 @@ def full_disk(new: Callable[[], Contender], whole: dict[str, Any], chance: rando
     """SIGKILL; then the same command again, and every file ends at three quarters of a checkpoint."""
     contender = new()
     contender.train(kill_after=10, wait=0.3)
-    ended = contender.train(file_size=contender.checkpoint().stat().st_size * 3 // 4)
+    other = new()  # the kill may have hit a write, and left an empty file
+    other.train()
+    ended = contender.train(file_size=other.checkpoint().stat().st_size * 3 // 4)
     loads = "can be read" if contender.weights() is not None else "cannot be read"
     return {"cell": f"{ending(ended)}; the checkpoint then {loads}", **ended._asdict()}
 
