@@ -1,5 +1,6 @@
 """The ways in which people use cookiecutter."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -139,6 +140,7 @@ def test_a_render_takes_hardly_longer_than_that_of_an_empty_template(
     empty = tmp_path / "empty"
     (empty / "{{cookiecutter.name}}").mkdir(parents=True)
     (empty / "cookiecutter.json").write_text('{"name": "nothing"}')
+    gc.freeze()  # what all the other tests have imported, torch among it, is not searched for garbage meanwhile
     ours, nothing, in_process = [], [], []
     for task, model in COMBINATIONS[::2]:
         ours.append(seconds(lambda: cookiecutter("--no-input", "--overwrite-if-exists")))
@@ -146,7 +148,7 @@ def test_a_render_takes_hardly_longer_than_that_of_an_empty_template(
         in_process.append(seconds(lambda task=task, model=model: render(task=task, model=model)))
     command, within = (median(rendered) / median(nothing) for rendered in (ours, in_process))
     print(f"a render / one of an empty template: {command:.2f} as a command, {within:.2f} within this process")
-    assert command < 2.5 and within < 1.5
+    assert command < 2.5 and within < 1.2
 
 
 def seconds(work: Callable[[], object]) -> float:

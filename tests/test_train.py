@@ -41,8 +41,10 @@ def test_every_combination_trains_and_is_used(render: Render, task: str, model: 
     with Server(project) as server:
         server.run("inspect")
         output = server.run("train", "--epochs=2", *narrow)
-        assert "epoch 2/2" in output and "test " in output and "Warning" not in output
         folder = newest_run(project)
+        said = (folder / "train.log").read_text().splitlines()  # and nothing else, such as a warning
+        assert output.splitlines() == [*said, "look at it: tensorboard --logdir runs"]
+        assert "epoch 2/2" in output and "test " in output
         evaluation = json.loads((folder / "evaluation.json").read_text())
         assert json.loads(server.run("evaluate", str(folder))) == evaluation
         server.run("predict", str(folder), f"--out={tmp_path / 'out.npz'}")
