@@ -67,10 +67,11 @@ def test_a_stream_gives_what_memory_gives(save: Save, dtype: str, channels: str)
 def test_what_does_not_fit_on_a_gpu_stays_in_memory_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """And none is copied in a way that makes everybody wait (which torch knows of)."""
     gpu, batches = torch.device("cuda"), []
-    assert fits(torch.zeros(1), gpu) and not fits(torch.zeros(1).expand(2**45), gpu)  # which takes no memory
+    small, large = torch.zeros(1), torch.zeros(1).expand(2**45)  # which takes no memory
+    assert fits(small, small, device=gpu) and not fits(small, large, device=gpu) and not fits(large, small, device=gpu)
     x = np.random.default_rng(0).integers(0, 99, (5000, 3, 100, 100)).astype(np.uint8)
     for room in (True, False):
-        monkeypatch.setattr(data, "fits", lambda tensor, device, room=room: room)
+        monkeypatch.setattr(data, "fits", lambda *tensors, device, room=room: room)
         dataset = ArrayDataset(x, np.arange(len(x)))
         shuffled = Batches(dataset, batch_size=64, device=gpu, seed=0).epoch()
         given = list(next(shuffled))
@@ -162,7 +163,7 @@ def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> Non
     folder = save(y=np.arange(2**18) % 2)
     np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.uint8, shape=(2**18, 2**10, 2**10)).flush()
     assert not is_resident(ArrayFile(folder), DataSettings(path=folder))
-    with pytest.raises(DataError, match=r"needs 256.0 GiB of memory, and .* --data.resident, and it is read batch by"):
+    with pytest.raises(DataError, match=r"needs 256.0 GiB of memory, and .* --data.resident no reads it batch by"):
         is_resident(ArrayFile(folder), DataSettings(path=folder, resident="yes"))
     np.savez(tmp_path / "mine.npz", x=np.ones(5), y=np.ones(5))
     with pytest.raises(DataError, match=r"--data.resident is no, but an .npz .*; save its arrays with np.save, into a"):

@@ -63,11 +63,11 @@ class Metrics:
 
     def __init__(self, class_names: list[str | int], device: torch.device) -> None:
         self.class_names = class_names
-        classes = len(class_names)
-        self.hits = torch.zeros(classes, device=device)  # (K,) rightly predicted samples of each class
-        self.predicted = torch.zeros(classes, device=device)  # (K,) samples predicted as each class
-        self.actual = torch.zeros(classes, device=device)  # (K,) samples of each class
-        self.top_5_hits = torch.zeros((), device=device)
+        zeros = torch.zeros(len(class_names), dtype=torch.int64, device=device)
+        self.hits = zeros  # (K,) rightly predicted samples of each class
+        self.predicted = zeros.clone()  # (K,) samples predicted as each class
+        self.actual = zeros.clone()  # (K,) samples of each class
+        self.top_5_hits = zeros.sum()
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Count a batch: outputs (B, K), targets (B,) or (B, 1)."""

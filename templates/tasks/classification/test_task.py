@@ -67,6 +67,15 @@ def test_metrics_weigh_every_sample_the_same() -> None:
     assert metrics.details() == {"f1/a": 1.0, "f1/b": 0.0, "f1/c": pytest.approx(2 / 3)}
 
 
+def test_more_samples_than_floats_can_count() -> None:
+    """32-bit floats have no number between 2**24 and 2**24 + 2."""
+    metrics = of_classes([0, 1]).metrics(CPU)
+    target = torch.zeros(2**22, dtype=torch.uint8)
+    for hit in (True, True, True, True, False):
+        metrics.update(torch.tensor([[hit, not hit]]).expand(2**22, 2).byte(), target)
+    assert metrics.compute()["accuracy"] == pytest.approx(0.8)
+
+
 def test_top_5_counts_the_five_best_of_many_classes() -> None:
     metrics = of_classes(list(range(8))).metrics(CPU)
     metrics.update(torch.arange(8.0).repeat(2, 1), torch.tensor([3, 2]))

@@ -91,7 +91,7 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
     if settings.resident == "auto":
         return nbytes <= free_memory() // 2
     if settings.resident == "yes":
-        check_memory(nbytes, f"in {file.path}", "leave out --data.resident, and it is read batch by batch")
+        check_memory(nbytes, f"in {file.path}", "in a new run, --data.resident no reads it batch by batch")
     return settings.resident == "yes"
 
 

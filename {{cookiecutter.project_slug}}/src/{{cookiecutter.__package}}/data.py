@@ -80,7 +80,7 @@ class ArrayDataset(BatchDataset):
 
     def to(self, device: torch.device) -> None:
         """Move the arrays to the device, where batches are then gathered; if they do not fit there, move each batch."""
-        if isinstance(self.x, Tensor) and isinstance(self.y, Tensor) and fits(self.x, device):
+        if isinstance(self.x, Tensor) and isinstance(self.y, Tensor) and fits(self.x, self.y, device=device):
             super().to(device)
             self.x, self.y = on_device(self.x, device), on_device(self.y, device)
         elif device.type == "cuda":  # targets come in the same way, so that no step waits for their copy

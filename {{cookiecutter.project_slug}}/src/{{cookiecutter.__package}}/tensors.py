@@ -24,9 +24,9 @@ def on_device(tensor: Tensor, device: torch.device) -> Tensor:
     return (tensor.float() if small else tensor).to(device, non_blocking=tensor.is_pinned())
 
 
-def fits(tensor: Tensor, device: torch.device) -> bool:
-    """Return whether the device has room for a tensor, and as much again for the training."""
-    if tensor.device.type == device.type or device.type != "cuda":
+def fits(*tensors: Tensor, device: torch.device) -> bool:
+    """Return whether the device has room for tensors, and as much again for the training."""
+    if device.type != "cuda" or all(tensor.is_cuda for tensor in tensors):
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    return 2 * tensor.nbytes <= free
+    return 2 * sum(tensor.nbytes for tensor in tensors) <= free
