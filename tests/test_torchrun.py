@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 from filelock import FileLock
 
 from benchmarks.reliability.harness import Server, final, free_port, run_folder, same
@@ -193,8 +194,39 @@ def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
     flags = (*FLAGS, "--epochs=2", "--resume=auto")
     both = two_agents(project, (*flags, "--runs-dir=runs"), (*flags, "--runs-dir=elsewhere"))
     errors = "".join(finish(process, fails=True)[1] for process in both)
-    sentence = "error: the processes would continue different checkpoints; by --resume auto; let --runs-dir name one"
+    sentence = "error: the processes have different data, or different checkpoints; with torchrun; share --data.path"
     assert errors.count(sentence) == 2 and not (project / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("own", [("--data.resident=yes", "--data.resident=no"), ("--data.path=data", "--data.path=b")])
+def test_processes_that_would_share_other_batches_are_refused(render: Render, own: tuple[str, str]) -> None:
+    """One whose memory is short would read the same data in another order, so that samples come twice or never."""
+    project = render(model="mlp")
+    with np.load(project / "data/digits.npz") as arrays:
+        for folder, y in (("data", arrays["y"]), ("b", arrays["y"][::-1])):
+            (project / folder).mkdir(exist_ok=True)
+            np.save(project / folder / "x.npy", arrays["x"])
+            np.save(project / folder / "y.npy", y)
+    with Server(project) as server:
+        both = server.start_together(2, *FLAGS, "--data.path=data", own=own)
+        assert [process.wait() for process in both] == [5, 5]
+        for process in both:
+            assert "error: the processes have different data, or different checkpoints; " in process.output()
+    assert not (project / "runs").exists()
+
+
+def test_dropout_differs_between_processes(render: Render) -> None:
+    """Also from three on; and nobody draws again what the first weights were drawn from."""
+    project = render(model="mlp")
+    with Server(project) as server:
+        server.run_together(4, *FLAGS, "--epochs=1", "--seed=3", "--model.dropout=0")
+    states = torch.load(newest_run(project) / "checkpoints/last.pt", weights_only=True)["random"]
+    draws = [torch.rand(5, generator=torch.Generator().manual_seed(3)).tolist()]
+    for state in states:
+        numbers = torch.Generator()
+        numbers.set_state(state["torch"])
+        draws.append(torch.rand(5, generator=numbers).tolist())
+    assert len(draws) == 5 and len(set(map(tuple, draws))) == 5
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +54,24 @@ class Server:
         assert code == 0, output
         return output
 
-    def start_together(self, count: int, *arguments: str) -> "list[Command]":
-        """Start so many processes that train together, as torchrun would; nobody looks after them."""
+    def start_together(self, count: int, *arguments: str, own: Sequence[str] = ()) -> "list[Command]":
+        """Start so many processes that train together, as torchrun would; nobody looks after them.
+
+        Each may get an argument of its `own`.
+        """
         port = str(free_port())
         common = {
             "TORCHELASTIC_RUN_ID": port,
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": port,
             "WORLD_SIZE": f"{count}",
+            "LOCAL_WORLD_SIZE": f"{count}",
         }
         ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
-        return [self.start("train", *arguments, variables={**common, **rank}) for rank in ranks]
+        return [
+            self.start("train", *arguments, *own[k : k + 1], variables={**common, **rank})
+            for k, rank in enumerate(ranks)
+        ]
 
     def run_together(self, count: int, *arguments: str) -> str:
         """Run so many to their end and return what the first one printed; all must succeed."""

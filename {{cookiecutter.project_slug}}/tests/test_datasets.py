@@ -24,7 +24,14 @@ def test_statistics_are_those_of_the_training_split(settings: Settings) -> None:
     assert data.normalisation and torch.allclose(data.normalisation.mean.flatten(), x.mean((0, 2, 3)), rtol=1e-5)
     raw = Datasets(replace(settings, data=replace(settings.data, normalise=False)), one_batch=False, checkpoint=None)
     assert raw.normalisation is None
-    assert data.sizes == {"train": 126, "val": 27, "test": 27} and data.batch_size == 64
+    assert data.sizes == {"train": 126, "val": 27, "test": 27} and data.batch_size == data.largest_batch == 64
+
+
+def test_no_batch_is_larger_than_the_training_split(settings: Settings) -> None:
+    """Nor is memory asked for more."""
+    for one_batch in (False, True):
+        data = Datasets(replace(settings, batch_size=2**31 - 1), one_batch=one_batch, checkpoint=None)
+        assert data.largest_batch == data.sizes["train"] == 126
 
 
 def test_one_batch_is_what_is_kept_of_every_split(settings: Settings) -> None:

@@ -66,6 +66,12 @@ def test_version_1_keeps_them_elsewhere(group: Path) -> None:
         memory.check_memory(GIB, "in x.npy")
 
 
+def test_processes_on_one_machine_share_it(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a copy of the data: that all of them find it small enough must not end them all."""
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # as torchrun says
+    assert memory.free_memory() == 2 * GIB
+
+
 def test_other_systems_have_none(group: Path) -> None:
     (group / "membership").unlink()
     assert memory.free_memory() == 8 * GIB

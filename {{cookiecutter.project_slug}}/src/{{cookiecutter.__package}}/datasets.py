@@ -43,14 +43,14 @@ class Datasets:
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
         if one_batch:
-            first = np.arange(self.batch_size)
-            arrays = {name: split.take(first[: len(split)]) for name, split in arrays.items()}
+            arrays = {name: split.take(np.arange(min(self.batch_size, len(split)))) for name, split in arrays.items()}
         self.splits = {}
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
             self.splits[name] = build_dataset(split.x, y)
         self.sizes = {name: len(split) for name, split in arrays.items()}
         train = self.splits["train"]
+        self.largest_batch = min(self.batch_size, len(train))  # type: ignore[arg-type]  # torch promises no length
         self.sample_shape = tuple(train[0][0].shape)
         self.normalisation: Normalisation | None = None
         if checkpoint and settings.data.normalise:

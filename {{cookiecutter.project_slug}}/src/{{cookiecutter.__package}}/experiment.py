@@ -11,7 +11,7 @@ from .augment import Augmentation
 from .batches import Batches
 from .config import Settings
 from .datasets import Datasets
-from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
+from .device import choose_device, choose_precision, generator, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
 from .errors import RefusedError
 from .graph import ReplayedStep
@@ -52,7 +52,7 @@ class Experiment:
         shape, dense = self.data.sample_shape, self.targets.dense
         self.input_shape = input_shape(shape, settings.data.resize, settings.model.minimum_size)
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
-        self.model = build_checked(settings, self.input_shape, self.targets.out_size, self.data.batch_size)
+        self.model = build_checked(settings, self.input_shape, self.targets.out_size, self.data.largest_batch)
         self.not_loaded: list[str] = []
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
@@ -61,12 +61,12 @@ class Experiment:
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
         self.early_stopping = EarlyStopping.of(settings.monitor, maximize, patience=settings.patience)
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
-        starts = self.workers.collect(checkpoint["progress"] if checkpoint else None)
+        starts = self.workers.collect((self.data.sha256, self.data.resident, checkpoint and checkpoint["progress"]))
         if any(start != starts[0] for start in starts):
-            fix = "let --runs-dir name one folder that all machines share"
-            raise RefusedError("the processes would continue different checkpoints", "by --resume auto", fix)
-        if self.workers.rank:
-            torch.manual_seed(settings.seed + 2**32 * self.workers.rank)  # dropout of its own
+            fix = "share --data.path and --runs-dir, and say --data.resident yes or no"
+            raise RefusedError("the processes have different data, or different checkpoints", "with torchrun", fix)
+        if self.workers.rank:  # dropout of its own; of a seed, a CPU takes 32 bits only
+            torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""

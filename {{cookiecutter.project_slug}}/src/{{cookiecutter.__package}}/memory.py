@@ -1,9 +1,7 @@
-"""How much memory may still be taken: as much as the machine has free, and the limits of a job or a container leave.
-
-And what is freed is kept.
-"""
+"""How much memory may still be taken, with the limits of a job or a container; and what is freed, is kept."""
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,8 +38,9 @@ def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a sm
 
 
 def free_memory() -> int:
-    """Return how many bytes this process may still take."""
-    return max(0, min([psutil.virtual_memory().available, *left_by_limits()]))
+    """Return how many bytes this process may still take: its share, if torchrun has started others on this machine."""
+    free = min([psutil.virtual_memory().available, *left_by_limits()])
+    return max(0, free) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def left_by_limits() -> Iterator[int]:
