@@ -153,6 +153,7 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": X[:2], "y": Y[:2]}, r"2 samples are too few to cut val and test from"),
         ({"x": np.array([{}]), "y": Y}, r"it holds Python objects, .*; save numbers or strings"),
         ({"x": np.zeros((2, 2), "V4,f4"), "y": np.arange(2)}, r"its type is \[\('f0', 'V4'\)"),
+        ({"x": np.zeros(2, ",".join(600 * ["f4"])), "y": np.arange(2)}, r"its type is \[\('f0', '<f4'\).{46}; in 'x'"),
         ({"x": np.zeros((2, 2), "M8[s]"), "y": np.arange(2)}, r"its type is datetime64\[s\]"),
         (
             {"x": np.zeros((9, 2)), "y": np.zeros(9), "x_test": np.zeros((9, 2)), "y_test": np.zeros(9)},

@@ -1,6 +1,8 @@
 """A folder of pictures per class becomes one file of arrays (lesson 9 of the notes)."""
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,19 @@ from PIL import Image
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.storage import new_file
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+# A PNG of one pixel, whose three colours have 16 bits each: Pillow reads such files, and writes none.
+DEEP = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(">HHH", 300, 301, 302)))
+    + chunk(b"IEND", b"")
+)
 
 
 @pytest.fixture
@@ -79,6 +94,13 @@ def test_grey_among_colours_becomes_three_channels(pictures: Path, tmp_path: Pat
         assert abs(arrays["x"][3, :, 2, 2].astype(int) - [255, 0, 7]).max() < 4
 
 
+def test_what_nobody_can_act_on_is_not_said(pictures: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Pillow warns of a palette with transparency, as programs write it that make pictures small."""
+    Image.new("P", (4, 5)).save(pictures / "dog" / "3.png", transparency=b"\x00\x7f")
+    assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 0
+    assert not [str(warning.message) for warning in recwarn]
+
+
 def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
     (tmp_path / "in" / "a").mkdir(parents=True)
     exif = Image.Exif()
@@ -108,7 +130,8 @@ def test_unequal_sizes_need_resize(
     [
         ("dog/3.png", b"no picture", "the picture cannot be read (cannot identify image file"),
         ("dog/3.png", None, "the picture cannot be read (image file is truncated"),
-        ("dog/3.tif", np.zeros((5, 4), np.uint16), "it has more than 256 grey levels (mode I;16)"),
+        ("dog/3.tif", np.zeros((5, 4), np.uint16), "it has more than 256 levels of grey, or of a colour"),
+        ("dog/3.png", DEEP, "it has more than 256 levels of grey, or of a colour"),
     ],
 )
 def test_a_picture_that_cannot_be_used_is_named(

@@ -79,12 +79,19 @@ def test_its_own_data_is_split_as_in_training(run: Path, call: Call, tmp_path: P
     assert code == 2 and error.startswith("error: the run's own data is split as it was in training; ")
 
 
+def test_a_second_run_is_not_taken_for_data(run: Path, call: Call, tmp_path: Path) -> None:
+    """As `runs/*/*` gives, where there are two."""
+    code, _, error = call("evaluate", *2 * [run.relative_to(tmp_path)])
+    assert code == 2 and error.startswith("error: Unrecognized options: ") and error.endswith("; give one RUN\n")
+
+
 def test_data_that_has_changed_is_not_scored_by_accident(run: Path, call: Call, tmp_path: Path) -> None:
     """Its test split could hold samples that the run trained on."""
     with np.load(tmp_path / "small.npz") as arrays:
         np.savez(tmp_path / "small.npz", x=arrays["x"][1:], y=arrays["y"][1:])
-    code, _, error = call("evaluate", run)
-    assert code == 5 and error.startswith("error: the data has changed since the run began; ")
+    for flags in ([], ["--data.path=small.npz"]):  # the run has the whole path
+        code, _, error = call("evaluate", run, *flags)
+        assert code == 5 and error.startswith("error: the data has changed since the run began; ")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])

@@ -32,6 +32,15 @@ def test_an_epoch_reaches_every_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "epoch 1\nepoch 2\n"  # no colours, no bar: this is no terminal
 
 
+def test_names_that_no_text_has_reach_tensorboard(tmp_path: Path) -> None:
+    """Of a folder, say, that another system has named."""
+    logbook = Logbook(tmp_path)
+    logbook.hyperparameters([("data.path", "caf\udce9/mine.npz"), ("lr", 0.1)], ["loss"])
+    logbook.close()
+    (events,) = tmp_path.glob("events*")
+    assert rb"caf\udce9/mine.npz" in events.read_bytes()
+
+
 def test_a_resumed_run_drops_what_lies_beyond_its_checkpoint(tmp_path: Path) -> None:
     first = Logbook(tmp_path)
     for epoch in (1, 2, 3):

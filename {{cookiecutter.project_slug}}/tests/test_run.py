@@ -1,6 +1,7 @@
 """Run directories are never shared, and always say what became of them."""
 
 import json
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -80,7 +81,10 @@ def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> Non
         with runs[-1]:
             runs[-1].begin()
     (settings.runs_dir / settings.name / "20260101-000009-abcd").mkdir()  # killed before it began
+    shutil.copytree(folders[0], folders[0].with_name("20260101-000009-abcd-copy"))
+    folders[1].rename(folders[1].with_name("the good one"))
     assert find_run("auto", settings) == folders[2]
+    folders[1].with_name("the good one").rename(folders[1])
     with runs[2]:
         assert find_run("auto", settings) == folders[1]
     assert find_run("auto", replace(settings, name="other")) is None

@@ -1,5 +1,8 @@
 """A model starts from the weights of another run only where they fit."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -29,11 +32,12 @@ def test_weights_that_nothing_fits_are_refused() -> None:
         load_what_fits(nn.Linear(3, 4), nn.Linear(5, 4).state_dict())
 
 
-def test_a_model_may_compute_while_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compute", [lambda rates: [rate.item() for rate in rates], lambda rates: rates.numpy()])
+def test_a_model_may_compute_while_it_is_built(monkeypatch: pytest.MonkeyPatch, compute: Callable[..., Any]) -> None:
     """Weights without memory have no numbers; then there is a second model for a moment, which draws no number."""
 
     def build(shape: tuple[int, ...], out_size: int, **settings: object) -> nn.Module:
-        rates = [rate.item() for rate in torch.linspace(0, 0.1, 3)]
+        rates = compute(torch.linspace(0, 0.1, 3))
         return nn.Sequential(nn.Dropout(rates[-1]), nn.Linear(shape[0], out_size))
 
     monkeypatch.setattr(weights, "build_model", build)

@@ -39,12 +39,9 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attention = nn.Sequential(Attention(width, heads=heads), nn.Dropout(dropout))
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        hidden = 4 * width
         self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
-            nn.Dropout(dropout),
+            nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width), nn.Dropout(dropout)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,10 +109,7 @@ def build_model(
     heads: int,
     dropout: float,
 ) -> nn.Module:
-    """Build the network for samples of shape (C, L), (C, H, W) or (C, D, H, W).
-
-    Raises ConfigError for other shapes.
-    """
+    """Build the network for samples (C, L), (C, H, W) or (C, D, H, W). Raises ConfigError for other shapes."""
     sides = sample_shape[1:]
     if len(sides) not in CONVOLUTIONS:
         raise ConfigError(

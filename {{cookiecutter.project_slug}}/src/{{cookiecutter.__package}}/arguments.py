@@ -142,5 +142,6 @@ def parse(kind: Any, arguments: list[str], *, where: str = "on the command line"
         what = " ".join(paragraphs[0]).rstrip(".")
         fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
         if (path := what.removeprefix("Unrecognized options: ")) in arguments and Path(path).exists():
-            fix = f"perhaps you meant --data.path {path}"
+            is_run = Path(path, "config.yaml").exists()
+            fix = "give one RUN" if is_run else f"perhaps you meant --data.path {path}"
         raise ConfigError(what, where, fix) from None

@@ -21,7 +21,7 @@ def check(array: Array, where: str) -> Array:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
         fix = "save numbers (dates as days, complex ones as two channels), or labels as strings"
-        raise DataError(f"its type is {array.dtype}", where, fix)
+        raise DataError(f"its type is {array.dtype!s:.60}", where, fix)
     if array.dtype.kind == "U":
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         codes = np.ascontiguousarray(array).view(np.uint32)

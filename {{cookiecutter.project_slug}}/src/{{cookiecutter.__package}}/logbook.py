@@ -81,7 +81,7 @@ class Logbook:
 
     def hyperparameters(self, settings: Iterable[tuple[str, Any]], metrics: Iterable[str]) -> None:
         """Fill TensorBoard's tab of hyperparameters, with metrics of the validation; once, at the start of a run."""
-        plain = {name: value if isinstance(value, bool | int | float) else str(value) for name, value in settings}
+        plain = {n: v if isinstance(v, bool | int | float) else printable(str(v)) for n, v in settings}
         # Not add_hparams: it would make another run folder.
         with self.curves():
             for summary in hparams(plain, {tag(f"val_{name}"): 0.0 for name in metrics}):

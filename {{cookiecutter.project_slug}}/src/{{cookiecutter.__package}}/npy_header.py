@@ -34,7 +34,7 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
     if major not in (1, 2):
         raise ValueError(f"its header has version {major}")
     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read(file)
+    shape, fortran_order, dtype = read(file, max_header_size=2**16)  # a table of a thousand columns needs as much
     if dtype.hasobject:
         fix = "save numbers or strings: rows of unequal length, None and mixed types make objects"
         raise DataError("it holds Python objects, which could run code when read", where, fix)
@@ -43,6 +43,6 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
     header = Header(shape, "F" if fortran_order else "C", dtype)
     expected = file.tell() + header.nbytes
     if size != expected:
-        what = f"it has {size:,} bytes, but shape {shape} of {dtype} needs {expected:,}"
+        what = f"it has {size:,} bytes, but shape {shape} of {dtype!s:.60} needs {expected:,}"
         raise DataError(what, where, SAVE_AGAIN)
     return header

@@ -1,5 +1,7 @@
 """Pictures as arrays: which files of a folder are pictures, and what one holds."""
 
+import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,11 +25,12 @@ def pictures_among(paths: Iterable[Path]) -> list[Path]:
 def read_picture(path: Path, size: tuple[int, int] | None) -> Tensor:
     """Return a picture as (1, H, W), or (3, H, W) if it has colours, uint8; upright, as its camera says."""
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # of odd EXIF data, and the like
+            deep = re.search(";16[BLN]", str(picture.tile))  # two bytes a value, of which Pillow would drop one
             upright = ImageOps.exif_transpose(picture)
-            if upright.mode.startswith(("I", "F")):
-                what = f"it has more than 256 grey levels (mode {upright.mode})"
-                raise DataError(what, f"in {path}", "make arrays of such pictures yourself, saved with np.savez")
+            if deep or upright.mode.startswith(("I", "F")):
+                fix = "make arrays of such pictures yourself, saved with np.savez"
+                raise DataError("it has more than 256 levels of grey, or of a colour", f"in {path}", fix)
             upright = upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB")
             upright = upright.resize(size, Image.Resampling.BILINEAR) if size else upright
             array = np.array(upright)

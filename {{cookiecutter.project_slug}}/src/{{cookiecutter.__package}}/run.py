@@ -92,7 +92,7 @@ def find_run(resume: str, settings: Settings) -> Path | None:
     """
     if resume != "auto":
         return config_of(Path(resume)).parent
-    configs = sorted((settings.runs_dir / settings.name).glob("*/config.yaml"), reverse=True)
+    configs = sorted((settings.runs_dir / settings.name).glob("????????-??????-????/config.yaml"), reverse=True)
     if configs and "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1":
         return configs[0].parent  # several processes must choose the same one: its lock is looked at later
     for config in configs:

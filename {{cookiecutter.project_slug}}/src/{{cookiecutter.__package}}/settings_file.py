@@ -59,8 +59,11 @@ def read_flags(path: Path) -> list[str]:
             fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
             raise ConfigError(f"{key!r} holds a list, or settings too deep inside", str(path), fix)
     defaults = dict(flatten(asdict(Settings())))
-    if empty := [name for name, value in flatten(settings) if value is None and defaults.get(name) is not None]:
-        raise ConfigError(f"{empty[0]} has no value", str(path), "give it one, or remove its line")
+    for name, value in flatten(settings):
+        if value is None and defaults.get(name, "") is not None:
+            raise ConfigError(f"{name} has no value", str(path), "give it one, or remove its line")
+        if isinstance(value, bool) and isinstance(defaults.get(name), str):
+            raise ConfigError(f"{name} has a word that YAML reads as {value}", str(path), "put it in quotes: 'no'")
     return list(to_flags(settings))
 
 

@@ -30,10 +30,7 @@ class Undrawn(TorchFunctionMode):
 
 
 def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, batch_size: int) -> nn.Module:
-    """Return the model for samples of this shape, with random weights.
-
-    Raises DataError, before their memory is taken, if it and a batch do not fit.
-    """
+    """Return the model with random weights. Raises DataError, before memory is taken, if it and a batch do not fit."""
     batch = 4 * batch_size * math.prod(shape)
     where, fix = "for the model", "use smaller settings of --model, --data.resize or --batch-size"
     check_memory(4 * batch, where, fix)  # before a model that measures its layers is given a sample
@@ -47,7 +44,7 @@ def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Modu
     try:
         with torch.device("meta"), Undrawn():
             return build_model(shape, out_size, **asdict(settings.model))
-    except RuntimeError:  # what is wrong with the model itself is raised again
+    except (RuntimeError, TypeError):  # what is wrong with the model itself is raised again
         with torch.random.fork_rng(devices=[]):
             return build_model(shape, out_size, **asdict(settings.model))
 

@@ -26,7 +26,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
             fix = "leave out --data.x, --data.y and --data.channels, or copy what you want to score to another file"
             raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
         arrays = pick(load_splits(file, replace(own, path=data.path)), split, data)
-    elif data.path == own.path:  # its test split could hold samples that the run trained on
+    elif data.path.resolve() == own.path.resolve():  # its test split could hold samples that the run trained on
         fix = "put the old data back; other data is scored under another name, with --data.path"
         raise RefusedError("the data has changed since the run began", str(data.path), fix)
     elif given := given_splits(file, data):
