@@ -143,7 +143,7 @@ def test_several_processes_do_not_take_an_older_run(render: Render) -> None:
     with Server(project) as server:
         server.run_together(2, *FLAGS, "--epochs=2")
     older = newest_run(project)
-    shutil.copytree(older, older.with_name("newer"))
+    shutil.copytree(older, older.with_name("99991231-235959-abcd"))
     with FileLock(newest_run(project) / ".lock"):
         _, errors = finish(torchrun(project, *FLAGS, "--epochs=3", "--resume=auto"), fails=True)
     assert "error: the run is being trained by process " in errors and "; wait for it, or start a new run" in errors
