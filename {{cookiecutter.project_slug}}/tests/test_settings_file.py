@@ -26,7 +26,7 @@ def test_settings_survive_yaml(tmp_path: Path) -> None:
         ("[" * 3000, "cannot read the settings"),
         ("name:\nlr: 0.1", "name has no value"),
         ("model:\n  # dropout: 0\nlr: 0.1", "model has no value"),
-        ("data: {resident: no}", "data.resident has a word that YAML reads as False; .*; put it in quotes: 'no'"),
+        ("data: {resident: no}", "data.resident has a word that YAML reads as False; .*; put quotes around it"),
         ("epochs: [1, 2]", "'epochs' holds a list, or settings too deep inside"),
         ("data: {path: {x: 1}}", "'data' holds a list, or settings too deep inside"),
         (

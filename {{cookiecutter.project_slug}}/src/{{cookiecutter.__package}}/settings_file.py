@@ -63,7 +63,7 @@ def read_flags(path: Path) -> list[str]:
         if value is None and defaults.get(name, "") is not None:
             raise ConfigError(f"{name} has no value", str(path), "give it one, or remove its line")
         if isinstance(value, bool) and isinstance(defaults.get(name), str):
-            raise ConfigError(f"{name} has a word that YAML reads as {value}", str(path), "put it in quotes: 'no'")
+            raise ConfigError(f"{name} has a word that YAML reads as {value}", str(path), "put quotes around it")
     return list(to_flags(settings))
 
 
