@@ -194,12 +194,21 @@ def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
     flags = (*FLAGS, "--epochs=2", "--resume=auto")
     both = two_agents(project, (*flags, "--runs-dir=runs"), (*flags, "--runs-dir=elsewhere"))
     errors = "".join(finish(process, fails=True)[1] for process in both)
-    sentence = "error: the processes have different data, or different checkpoints; with torchrun; share --data.path"
-    assert errors.count(sentence) == 2 and not (project / "elsewhere").exists()
+    assert errors.count("error: the processes have different checkpoints; with torchrun; give all the same flags") == 2
+    assert not (project / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("own", [("--data.resident=yes", "--data.resident=no"), ("--data.path=data", "--data.path=b")])
-def test_processes_that_would_share_other_batches_are_refused(render: Render, own: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("own", "different"),
+    [
+        (("--data.resident=yes", "--data.resident=no"), "--data.resident"),
+        (("--data.path=data", "--data.path=b"), "data"),
+        (("--lr=0.1", "--data.split-seed=5"), "--lr, --data.split-seed"),
+    ],
+)
+def test_processes_that_start_from_different_things_are_refused(
+    render: Render, own: tuple[str, str], different: str
+) -> None:
     """One whose memory is short would read the same data in another order, so that samples come twice or never."""
     project = render(model="mlp")
     with np.load(project / "data/digits.npz") as arrays:
@@ -211,7 +220,7 @@ def test_processes_that_would_share_other_batches_are_refused(render: Render, ow
         both = server.start_together(2, *FLAGS, "--data.path=data", own=own)
         assert [process.wait() for process in both] == [5, 5]
         for process in both:
-            assert "error: the processes have different data, or different checkpoints; " in process.output()
+            assert f"error: the processes have different {different}; with torchrun; " in process.output()
     assert not (project / "runs").exists()
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from my_experiment.checkpoint import load_checkpoint, save_checkpoint
+from my_experiment.checkpoint import load_checkpoint, serialize, write_checkpoint
 from my_experiment.errors import RefusedError, StorageError
 
 from benchmarks.reliability.harness import same
@@ -60,8 +60,8 @@ def failures(path: Path, folder: Path, count: int) -> dict[str, Any]:
     """A save that fails at any offset leaves the checkpoint before it, and nothing else."""
     state = load_checkpoint(path)
     last, previous = folder / "last.pt", folder / "previous.pt"
-    save_checkpoint(state, last, keep=previous)
-    save_checkpoint(state, last, keep=previous)
+    write_checkpoint(serialize(state), last, keep=previous)
+    write_checkpoint(serialize(state), last, keep=previous)
     before, spare, size = last.read_bytes(), previous.read_bytes(), last.stat().st_size
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     wrong = []
@@ -71,7 +71,7 @@ def failures(path: Path, folder: Path, count: int) -> dict[str, Any]:
         previous.write_bytes(spare)  # a failed save has made room
         resource.setrlimit(resource.RLIMIT_FSIZE, (offset, hard))
         try:
-            save_checkpoint(state, last, keep=previous)
+            write_checkpoint(serialize(state), last, keep=previous)
             wrong.append(f"a save was cut off at {offset}, and did not say so")
         except StorageError:
             pass

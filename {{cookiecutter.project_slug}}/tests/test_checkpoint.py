@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint, verify
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, verify, write_checkpoint
 from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
 from {{ cookiecutter.__package }}.storage import write_atomically
 
@@ -15,7 +15,7 @@ STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"epoch": 3}, "n
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    save_checkpoint(STATE, tmp_path / "last.pt")
+    write_checkpoint(serialize(STATE), tmp_path / "last.pt")
     state = load_checkpoint(tmp_path / "last.pt")
     assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
     assert state["progress"] == {"epoch": 3} and state["names"] == ["a", 1]
@@ -24,14 +24,14 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_two_saves_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.pt", "b.pt"):
-        save_checkpoint(STATE, tmp_path / name)
+        write_checkpoint(serialize(STATE), tmp_path / name)
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
 @pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
 def test_a_flipped_bit_is_found(tmp_path: Path, position: float) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(STATE, path)
+    write_checkpoint(serialize(STATE), path)
     data = bytearray(path.read_bytes())
     data[data.index(b"\x00\x00\x80\x3f") + int(position * 3000)] ^= 4  # within the weights
     path.write_bytes(data)
@@ -41,7 +41,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, position: float) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_a_truncated_or_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    save_checkpoint(STATE, tmp_path / "last.pt")
+    write_checkpoint(serialize(STATE), tmp_path / "last.pt")
     whole = (tmp_path / "last.pt").read_bytes()
     (tmp_path / "last.pt").write_bytes(content or whole[: len(whole) // 2])
     with pytest.raises(RefusedError, match="cannot be read"):
@@ -61,13 +61,13 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
 
 def test_what_stood_there_survives_a_failed_save(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
-    save_checkpoint(STATE, tmp_path / "last.pt")
+    write_checkpoint(serialize(STATE), tmp_path / "last.pt")
     before = (tmp_path / "last.pt").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
         with pytest.raises(StorageError, match=r"cannot write .* bytes \(File too large\); .*last.pt; make room"):
-            save_checkpoint(STATE, tmp_path / "last.pt")
+            write_checkpoint(serialize(STATE), tmp_path / "last.pt")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "last.pt").read_bytes() == before
@@ -79,13 +79,14 @@ def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path
     resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
     last, previous = tmp_path / "last.pt", tmp_path / "previous.pt"
     for epoch in (1, 2, 3):
-        save_checkpoint({**STATE, "epoch": epoch}, last, keep=previous)
+        write_checkpoint(serialize({**STATE, "epoch": epoch}), last, keep=previous)
     assert [load_checkpoint(path)["epoch"] for path in (last, previous)] == [3, 2]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
         with pytest.raises(StorageError, match="cannot write"):
-            save_checkpoint({**STATE, "epoch": 4}, tmp_path / name, keep=previous if name == "last.pt" else None)
+            data, keep = serialize({**STATE, "epoch": 4}), previous if name == "last.pt" else None
+            write_checkpoint(data, tmp_path / name, keep=keep)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert load_checkpoint(last)["epoch"] == 3
@@ -94,7 +95,7 @@ def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path
 
 def test_what_was_not_verified_takes_no_place(tmp_path: Path) -> None:
     last = tmp_path / "last.pt"
-    save_checkpoint(STATE, last)
+    write_checkpoint(serialize(STATE), last)
     with pytest.raises(StorageError, match="cannot write 4 bytes"):
         write_atomically(last, b"junk", verify=verify)  # as a disk would hold it that lost the rest
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
@@ -117,11 +118,11 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "fsync", watch_fsync)
     monkeypatch.setattr(Path, "replace", watch_replace)
     last, previous = tmp_path / "last.pt", tmp_path / "previous.pt"
-    save_checkpoint(STATE, last, keep=previous)
+    write_checkpoint(serialize(STATE), last, keep=previous)
     folder = ["fsync of the folder"] if os.name == "posix" else []
     assert calls == ["fsync of the file", "last.pt.tmp to last.pt", *folder]
     calls.clear()
-    save_checkpoint(STATE, last, keep=previous)
+    write_checkpoint(serialize(STATE), last, keep=previous)
     assert calls == ["fsync of the file", "last.pt to previous.pt", "last.pt.tmp to last.pt", *folder]
 
 

@@ -1,6 +1,7 @@
 """Settings that cannot be are refused in one sentence."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from {{ cookiecutter.__package }}.errors import ConfigError
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"patience": -1}, "--patience is -1; in the settings; it must be 0 to 2**31 - 1"),
         ({"weight_decay": float("inf")}, "--weight-decay is inf"),
+        ({"runs_dir": Path("caf\udce9")}, r"--runs-dir is caf\udce9; in the settings; it must be text"),
+        ({"runs_dir": Path("a\0b")}, r"--runs-dir is a\x00b"),
         ({"name": "_x..y"}, "--name is _x..y"),
         ({"name": "../x"}, "--name is ../x; in the settings; it must be 1 to 100 letters"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
 from {{ cookiecutter.__package }}.device import (
     choose_device,
     choose_precision,
@@ -43,7 +43,7 @@ def test_a_card_that_torch_cannot_use_is_named(tmp_path: Path, start: Command) -
 def test_random_states_come_back_from_a_checkpoint(tmp_path) -> None:
     seed_everything(3, deterministic=False)
     draw()
-    save_checkpoint(random_states(), tmp_path / "random.pt")
+    write_checkpoint(serialize(random_states()), tmp_path / "random.pt")
     expected = draw()
     draw()
     restore_random_states(load_checkpoint(tmp_path / "random.pt"))

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -148,6 +149,15 @@ def test_a_picture_that_cannot_be_used_is_named(
     assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {sentence}") and f"; in {pictures / file}; " in error
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_class_whose_name_is_no_text_is_named(pictures: Path, tmp_path: Path, capsys) -> None:
+    (pictures / "dog").rename(pictures / "caf\udce9")  # as an archive of Latin-1 names leaves it
+    assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: the picture cannot be read ('utf-8' codec can't encode") and r"caf\udce9" in error
     assert not (tmp_path / "out.npz").exists()
 
 

@@ -85,7 +85,7 @@ def test_the_learning_rate_falls_from_lr_to_almost_nothing() -> None:
 
 def test_channels_last_moments_survive_a_checkpoint(tmp_path) -> None:
     """Fused AdamW ignores strides on the CPU: moments in another layout than their weights go silently wrong."""
-    from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+    from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
 
     def build() -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)
@@ -100,7 +100,8 @@ def test_channels_last_moments_survive_a_checkpoint(tmp_path) -> None:
 
     model, optimizer = build()
     learn(model, optimizer, 1)
-    save_checkpoint({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "last.pt")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    write_checkpoint(serialize(state), tmp_path / "last.pt")
     learn(model, optimizer, 2)
 
     resumed, resumed_optimizer = build()

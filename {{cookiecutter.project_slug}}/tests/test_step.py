@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, save_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.optimizer import build_optimizer
@@ -67,7 +67,7 @@ def test_the_loss_stays_on_the_device_without_its_graph(settings: Settings) -> N
 def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tmp_path) -> None:
     step, x, y = build(settings)
     step(x, y, len(x))
-    save_checkpoint(step.state_dict(), tmp_path / "last.pt")
+    write_checkpoint(serialize(step.state_dict()), tmp_path / "last.pt")
     torch.manual_seed(5)
     step(x, y, len(x))
 

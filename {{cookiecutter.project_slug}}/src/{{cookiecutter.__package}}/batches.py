@@ -71,18 +71,15 @@ class Batches:
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
         order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.positions)
-        batches = [(part, self.share(len(part))) for part in order.split(self.batch_size)[start:]]
-        fetched = self.fetch([part[share] for part, share in batches])
-        for batch, ((x, y), (part, share)) in enumerate(zip(fetched, batches, strict=True), start):
+        parts = order.split(self.batch_size)[start:]
+        shares = [self.workers.share(len(part)) if self.workers else slice(len(part)) for part in parts]
+        fetched = self.fetch([part[share] for part, share in zip(parts, shares, strict=True)])
+        for batch, ((x, y), part, share) in enumerate(zip(fetched, parts, shares, strict=True), start):
             if self.normalisation:
                 x = self.normalisation.apply(x)
             if self.augmentation:
                 x, y = self.augmentation(x, y, epoch=epoch, batch=batch, count=len(part), share=share)
             yield x, y
-
-    def share(self, count: int) -> slice:
-        """Return which samples of a batch of so many are for this process."""
-        return self.workers.share(count) if self.workers else slice(count)
 
     def fetch(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples and targets on the device: a batch for each tensor of positions (B,)."""

@@ -18,14 +18,6 @@ DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def save_checkpoint(state: dict[str, Any], path: Path, *, keep: Path | None = None) -> None:
-    """Write the state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
-
-    On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.
-    """
-    write_checkpoint(serialize(state), path, keep=keep)
-
-
 def serialize(state: dict[str, Any]) -> memoryview:
     """Return a state as the bytes of its file."""
     buffer = io.BytesIO()
@@ -34,7 +26,10 @@ def serialize(state: dict[str, Any]) -> memoryview:
 
 
 def write_checkpoint(data: memoryview, path: Path, *, keep: Path | None = None) -> None:
-    """Write a serialized state, as `save_checkpoint` does."""
+    """Write a serialized state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
+
+    On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.
+    """
     try:
         write_atomically(path, data, verify=verify, keep=keep)
     except StorageError as error:

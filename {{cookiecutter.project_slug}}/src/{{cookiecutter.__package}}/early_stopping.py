@@ -25,8 +25,7 @@ class EarlyStopping:
     def of(cls, monitor: str, maximize: Mapping[str, bool], *, patience: int) -> "EarlyStopping":
         """Return what watches the number of this name. Raises ConfigError if there is none."""
         if monitor not in maximize:
-            fix = f"choose one of: {', '.join(maximize)}"
-            raise ConfigError(f"--monitor is {monitor}", "in the settings", fix)
+            raise ConfigError(f"--monitor is {monitor}", "in the settings", f"choose one of: {', '.join(maximize)}")
         return cls(patience=patience, maximize=maximize[monitor])
 
     def update(self, value: float, epoch: int) -> bool:
@@ -56,6 +55,5 @@ class EarlyStopping:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
-        self.best = state["best"]
-        self.best_epoch = state["best_epoch"]
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.epochs_without_improvement = state["epochs_without_improvement"]

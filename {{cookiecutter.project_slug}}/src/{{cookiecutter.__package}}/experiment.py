@@ -13,7 +13,6 @@ from .config import Settings
 from .datasets import Datasets
 from .device import choose_device, choose_precision, generator, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
-from .errors import RefusedError
 from .graph import ReplayedStep
 from .inference import evaluation_batch_size
 from .logbook import Logbook
@@ -61,10 +60,10 @@ class Experiment:
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
         self.early_stopping = EarlyStopping.of(settings.monitor, maximize, patience=settings.patience)
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
-        starts = self.workers.collect((self.data.sha256, self.data.resident, checkpoint and checkpoint["progress"]))
-        if any(start != starts[0] for start in starts):
-            fix = "share --data.path and --runs-dir, and say --data.resident yes or no"
-            raise RefusedError("the processes have different data, or different checkpoints", "with torchrun", fix)
+        own = ("device", "runs-dir", "data.path")  # which may differ from machine to machine
+        start = {f"--{name}": value for name, value in flatten(asdict(settings)) if name not in own}
+        start |= {"data": self.data.sha256, "--data.resident": self.data.resident}
+        self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
         if self.workers.rank:  # dropout of its own; of a seed, a CPU takes 32 bits only
             torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())
 

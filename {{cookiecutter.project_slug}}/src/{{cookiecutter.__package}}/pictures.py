@@ -25,6 +25,7 @@ def pictures_among(paths: Iterable[Path]) -> list[Path]:
 def read_picture(path: Path, size: tuple[int, int] | None) -> Tensor:
     """Return a picture as (1, H, W), or (3, H, W) if it has colours, uint8; upright, as its camera says."""
     try:
+        str(path).encode()  # the name of a class must be text
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # of odd EXIF data, and the like
             deep = re.search(";16[BLN]", str(picture.tile))  # two bytes a value, of which Pillow would drop one
             upright = ImageOps.exif_transpose(picture)
@@ -36,5 +37,5 @@ def read_picture(path: Path, size: tuple[int, int] | None) -> Tensor:
             array = np.array(upright)
     except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"the picture cannot be read ({reason})", f"in {path}", "repair it or take it away") from error
+        raise DataError(f"the picture cannot be read ({reason})", f"in {path}", "mend, rename or remove it") from error
     return torch.from_numpy(array).reshape(*array.shape[:2], -1).permute(2, 0, 1)

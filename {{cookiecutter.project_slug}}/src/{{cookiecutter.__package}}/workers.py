@@ -82,6 +82,13 @@ class Workers:
             meet(lambda: distributed.all_gather_object(things, thing))
         return things
 
+    def compare(self, start: dict[str, Any]) -> None:
+        """Raise RefusedError, with the names, if the processes do not all start from the same."""
+        starts = self.collect(start)
+        if different := [name for name in start if any(each[name] != start[name] for each in starts)]:
+            fix = "give all the same flags, share --data.path and --runs-dir, and say --data.resident yes or no"
+            raise RefusedError(f"the processes have different {', '.join(different)}", "with torchrun", fix)
+
     def first_request(self, number: int | None) -> int | None:
         """Return what any process asks for, a signal first, to all at the same step: it answers the last question."""
         if self.size == 1:
