@@ -164,6 +164,20 @@ def test_an_edited_model_is_not_scored(run: Path, call: Call) -> None:
     assert code == 5 and error.startswith("error: the model has other weights than when the run began, such as")
 
 
+def test_outputs_that_are_no_numbers_are_neither_scored_nor_saved(run: Path, call: Call, tmp_path: Path) -> None:
+    """As of samples whose values are too large for --precision fp16: the class of a NaN would be the first."""
+    path = run / "checkpoints/best.pt"
+    state = torch.load(path, weights_only=True)
+    for weight in state["model"].values():
+        weight.copy_(weight * torch.nan if weight.is_floating_point() else weight)
+    torch.save(state, path)
+    for command in ([], [f"--out={tmp_path / 'out.npz'}"]):
+        code, output, error = call("predict" if command else "evaluate", run, *command)
+        sentence = "error: the model's outputs are not finite; for some of the samples; look for values far from"
+        assert code == 2 and error.startswith(sentence) and not output
+    assert not (tmp_path / "out.npz").exists()
+
+
 def test_fine_tuning_starts_from_what_fits(
     run: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

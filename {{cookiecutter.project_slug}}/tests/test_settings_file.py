@@ -1,10 +1,13 @@
 """Settings survive a trip through YAML; a broken file gets one sentence."""
 
+from dataclasses import field, make_dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Literal, Optional
 
 import pytest
 
-from {{ cookiecutter.__package }}.arguments import parse
+from {{ cookiecutter.__package }}.arguments import check_saved, parse
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
@@ -17,6 +20,33 @@ def test_settings_survive_yaml(tmp_path: Path) -> None:
     assert parse(Settings, read_flags(tmp_path / "config.yaml")) == settings
 
 
+class Colour(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "fits"),
+    [
+        (tuple[int, int], (3, -4), True),
+        (tuple[float, ...], (0.9, 1e-5), True),
+        (tuple[str, ...], (), True),
+        (Literal["a", "b"], "b", True),
+        (Optional[bool], True, False),
+        (set[int], {1}, False),
+        (Colour, Colour.RED, False),
+    ],
+)
+def test_what_a_setting_of_ones_own_may_be(kind: type, value: object, fits: bool) -> None:
+    """Otherwise, a run would be trained that nothing could read."""
+    own = ("own", kind, field(default_factory=lambda: value))
+    mine = make_dataclass("Mine", [own], bases=(Settings,), frozen=True, kw_only=True)
+    if fits:
+        check_saved(mine())
+    else:
+        with pytest.raises(ConfigError, match=r"a setting of your own is of a type .*; in config.py; make it a number"):
+            check_saved(mine())
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -27,8 +57,12 @@ def test_settings_survive_yaml(tmp_path: Path) -> None:
         ("name:\nlr: 0.1", "name has no value"),
         ("model:\n  # dropout: 0\nlr: 0.1", "model has no value"),
         ("data: {resident: no}", "data.resident has a word that YAML reads as False; .*; put quotes around it"),
-        ("epochs: [1, 2]", "'epochs' holds a list, or settings too deep inside"),
-        ("data: {path: {x: 1}}", "'data' holds a list, or settings too deep inside"),
+        ("epochs: [1, 2]", "epochs has several values; .*; give it one"),
+        ("data: {path: {x: 1}}", "'data' holds settings too deep inside"),
+        ("data: {path: [[x]]}", "'data' holds settings too deep inside"),
+        ("lr: 0.1\nlr: 0.2", r"cannot read the settings \(lr is there twice\)"),
+        ("model: {}\nlr: 0.2\nmodel: {}", r"\(model is there twice\)"),
+        ("data: {split_seed: 1, split-seed: 2}", r"\(split-seed is there twice\)"),
         (
             "".join(f"a{n}: &a{n} {'{'}p: *a{n - 1}, q: *a{n - 1}{'}'}\n" for n in range(1, 99)).replace("*a0", "1"),
             "'a2' holds",

@@ -47,7 +47,7 @@ def test_constant_features_are_found() -> None:
 
 
 def test_samples_in_two_splits_are_counted_once_each() -> None:
-    val = Split(np.array([[0, 1], [0, 1], [7, 7]]), np.zeros(3))
+    val = Split(np.array([[0.0, 1.0], [0.0, 1.0], [7.0, 7.0]]), np.zeros(3))  # of another type than train
     assert shared({"train": SPLIT, "val": val}) == [
         "1 different samples of val are also in train: its scores will be too good"
     ]

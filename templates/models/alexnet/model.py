@@ -67,7 +67,7 @@ def build_model(
             "say where the channels are with --data.channels (none: grey images); for other data, use another model",
         )
     with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
-        thin = build_convolutions(1, width=1)  # hardly anything to compute
+        thin = build_convolutions(1, width=1)  # cheap; with groups of channels, it must be wider
         positions = thin(torch.zeros(1, 1, *sample_shape[1:])).shape[2:]
     features = (width * 8 // 3, *positions)
     measured = math.prod(features)

@@ -92,7 +92,7 @@ def build_model(
             f"a side needs 2 ** depth = {2**depth} positions: use a smaller --model.depth or larger samples",
         )
     with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
-        thin = build_stages(1, dimensions=len(sides), width=1, depth=depth).eval()  # hardly anything to compute
+        thin = build_stages(1, dimensions=len(sides), width=1, depth=depth).eval()  # cheap; wider for GroupNorm
         positions = thin(torch.zeros(1, 1, *sides)).shape[2:]
     features = (width * 2 ** (depth - 1), *positions)
     measured = math.prod(features)

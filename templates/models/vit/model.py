@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .config import choose_patch_size
 from .errors import ConfigError
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -119,11 +120,3 @@ def build_model(
         )
     patch_size = patch_size or choose_patch_size(sides)
     return ViT(sample_shape, out_size, patch_size=patch_size, width=width, depth=depth, heads=heads, dropout=dropout)
-
-
-def choose_patch_size(sides: tuple[int, ...], most: int = 64) -> int:
-    """Return the smallest power of two above 1 that cuts a sample of these sides into at most so many patches."""
-    size = 2
-    while math.prod(math.ceil(side / size) for side in sides) > most:
-        size *= 2
-    return size

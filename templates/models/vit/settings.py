@@ -27,9 +27,16 @@ class ModelSettings:
         """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
         if len(sample_shape) not in (2, 3, 4):
             return None
-        size = self.patch_size or 2
-        while math.prod(cut := [-(-side // size) for side in sample_shape[1:]]) > 64 and not self.patch_size:
-            size *= 2
+        size = self.patch_size or choose_patch_size(sample_shape[1:])
+        cut = [math.ceil(side / size) for side in sample_shape[1:]]
         return f"{math.prod(cut)} = {' x '.join(map(str, cut))} patches of side {size}"
+
+
+def choose_patch_size(sides: tuple[int, ...]) -> int:
+    """Return the smallest power of two above 1 that cuts a sample of these sides into at most 64 patches."""
+    size = 2
+    while math.prod(math.ceil(side / size) for side in sides) > 64:
+        size *= 2
+    return size
 
 

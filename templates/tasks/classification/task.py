@@ -32,7 +32,7 @@ class Task:
 
         Raises ValueError for anything else; most often the arguments are swapped.
         """
-        if output.ndim != 2 or len(output) != target.numel():
+        if output.shape != (target.numel(), self.targets.out_size):
             raise ValueError(
                 f"loss(output, target) takes outputs (B, {self.targets.out_size}) and B targets, in this order; "
                 f"it was given {tuple(output.shape)} and {tuple(target.shape)}"

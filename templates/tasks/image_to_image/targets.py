@@ -39,7 +39,7 @@ class Targets:
         centre = mean.reshape(-1, *[1] * (y.ndim - 2))
         rows = max(1, 2**22 // y[0].size)  # some at a time, so that the copies of large targets do not fill the memory
         squares = sum(np.square(y[n : n + rows] - centre).sum(axis=axes) for n in range(0, len(y), rows))
-        std = np.sqrt(squares / count)
+        std = np.sqrt(squares / count).astype(np.float64)
         return cls(mean.tolist(), std.tolist(), float(lows.min()), float(highs.max()), y.ndim - 2)
 
     @property

@@ -25,6 +25,12 @@ def test_statistics_are_those_of_each_channel() -> None:
     assert learned.balance({"train": Y}) == ["train 0 to 119, mean 59.5"]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_statistics_are_plain_numbers(dtype: type) -> None:
+    learned = Targets.learn(Y.astype(dtype), TaskSettings(), "in train")
+    assert {type(number) for number in (*learned.mean, *learned.std, learned.low, learned.high)} == {float}
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 5, 3), (2,), (2, 4, 5), (2, 1, 1, 5, 4)])
 def test_targets_of_other_sides_get_one_sentence(shape: tuple[int, ...]) -> None:
     with pytest.raises(

@@ -30,7 +30,7 @@ class Task:
         With balanced weights, both answers to a label weigh the same over the training split. Raises ValueError for
         other shapes.
         """
-        if output.ndim != 2 or output.shape != target.shape:
+        if output.shape != target.shape or output.shape[1:] != (self.targets.out_size,):
             raise ValueError(
                 f"loss(output, target) takes outputs and targets (B, {self.targets.out_size}), in this order; "
                 f"it was given {tuple(output.shape)} and {tuple(target.shape)}"
@@ -73,7 +73,7 @@ class Metrics:
     def compute(self) -> dict[str, float]:
         """Return mean average precision (over the labels that occur), macro F1 and subset accuracy.
 
-        F1 is the mean over the labels that occur or are predicted, as in scikit-learn.
+        F1 is the mean over the labels that occur or are predicted, as in scikit-learn with zero_division=nan.
         """
         target = torch.cat(self.targets)  # (N, L)
         predicted = torch.cat(self.outputs).sigmoid() >= self.threshold  # (N, L)

@@ -108,9 +108,10 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     sides = sample_shape[1:]
     if not sides or y.shape[1:] not in (sides, (1, *sides), (*sides, 1)):
         what = f"the masks have shape {y.shape[1:]}, and the samples {sample_shape}"
-        raise DataError(what, where, "give each sample a mask with its sides; --data.channels says where channels are")
+        fix = "give each sample a mask with its sides (y.argmax(1), if one-hot); see --data.channels"
+        raise DataError(what, where, fix)
     whole = y.dtype.kind in "biuf" and all((part == np.floor(part)).all() for part in parts(y))
-    if not whole or y.max() >= 2**31 or y.min() < -(2**31):
+    if not whole or float(y.max()) >= 2**31 or float(y.min()) < -(2**31):
         what = f"the masks, of type {y.dtype}, do not hold class numbers"
         raise DataError(what, where, "number the classes: whole numbers below 2**31 (y.argmax(1), if one-hot)")
     y = y.reshape(len(y), *sides)

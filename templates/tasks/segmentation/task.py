@@ -26,7 +26,7 @@ class Task:
 
         With balanced weights, each class counts the same over the training split. Raises ValueError for other shapes.
         """
-        if output.ndim != target.ndim + 1 or output.shape[2:] != target.shape[1:]:
+        if output.shape != (len(target), self.targets.out_size, *target.shape[1:]):
             raise ValueError(
                 f"loss(output, target) takes outputs (B, {self.targets.out_size}, ...) and targets (B, ...), in this "
                 f"order; it was given {tuple(output.shape)} and {tuple(target.shape)}"

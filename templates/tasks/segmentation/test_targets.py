@@ -10,7 +10,8 @@ from {{ cookiecutter.__package }}.targets import IGNORED, Targets, arrange, stra
 MASKS = np.array([[[7, 200], [255, 7]], [[7, 7], [7, 7]]])  # (N, H, W)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float32])
 @pytest.mark.parametrize("channel", [None, 1, -1])
 def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | None) -> None:
     masks = MASKS.astype(dtype) if channel is None else np.expand_dims(MASKS.astype(dtype), channel)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
 import tyro
+import yaml
 
 from .config import ModelSettings, Settings, TaskSettings
 from .data_config import DataSettings
 from .errors import ConfigError, require
-from .settings_file import read_flags
+from .settings_file import flags_in, read_flags, to_yaml
 
 PROGRAM = "{{ cookiecutter.project_slug }}"
 
@@ -122,6 +123,18 @@ def flags_of(path: Path) -> list[str]:
     flags = read_flags(path)
     parse(Settings, flags, where=f"in {path}", add_help=False)
     return flags
+
+
+def check_saved(settings: Settings) -> None:
+    """Raise ConfigError unless config.yaml would bring the settings back: a field of one's own can be of any type."""
+    try:
+        text = to_yaml(settings)
+        same = to_yaml(parse(type(settings), flags_in(text, "in config.yaml"), add_help=False)) == text
+    except (ConfigError, yaml.YAMLError):
+        same = False
+    if not same:
+        fix = "make it a number, a text, a path, yes or no (bool), or a tuple of these"
+        raise ConfigError("a setting of your own is of a type that config.yaml cannot hold", "in config.py", fix)
 
 
 def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:

@@ -105,7 +105,7 @@ def find(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
     elif not file.members:
         fix = "name an .npz file, or a folder of .npy files, with --data.path"
     elif suffix:
-        fix = f"add it, since train and every split that is there needs one, or choose another name with {flag}"
+        fix = f"add it, since train and every split that is there needs one, or say how it is called, with {flag} NAME"
     where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no arrays'}"
     raise DataError(f"there is no array {name!r}", where, fix)
 

@@ -37,17 +37,15 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
     start = {"time": now(), "command": sys.argv, "folder": str(Path.cwd())}
     changed = {name: value for name, value in conditions.items() if first.get(name) != value}
     decisive = [name for name in changed if not name.startswith("git_")]  # the code that runs has its own digest
-    run.write_json(
-        "capsule.json",
-        {
-            **first,
-            "exact": exact and first["exact"] and not decisive,
-            "seed": run.settings.seed,
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "starts": [*first["starts"], start | changed],
-        },
-    )
+    capsule = {
+        **first,
+        "exact": exact and first["exact"] and not decisive,
+        "seed": run.settings.seed,
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "starts": [*first["starts"], start | changed],
+    }
+    run.write_json("capsule.json", capsule)
     return decisive
 
 

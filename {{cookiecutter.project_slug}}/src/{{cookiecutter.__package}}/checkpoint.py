@@ -76,7 +76,7 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     try:
         checkpoint = load_checkpoint(there[0])
     except RefusedError as error:
-        if there[1:] != [run.previous]:
+        if there != [run.last, run.previous]:
             raise
         checkpoint = load_checkpoint(run.previous)
         source, is_damaged = f"{run.previous.name}, since {error}; it is kept as {DAMAGED}", True

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, flags_of, parse
+from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, check_saved, flags_of, parse
 from .config import Settings
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
 from .run import config_of, find_run, is_done, is_follower, read_json
@@ -108,10 +108,11 @@ def train(command: Train, flags: list[str]) -> None:
         if added:
             say(f"the code has got settings since the run began; it goes on with {' '.join(added)}")
 
+    check_saved(command.settings)
     with loading():
-        from .commands import train
+        from .commands.train import run
 
-    train.run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
+    run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
 
 
 def say(text: str) -> None:

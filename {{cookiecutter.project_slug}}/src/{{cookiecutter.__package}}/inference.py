@@ -54,8 +54,12 @@ class Trained:
         self.model = prepare(model, self.device).eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the model's outputs for one batch."""
-        return forward(self.model, x, precision=self.precision, sides=self.input_shape[1:])
+        """Return the model's outputs for one batch. Raises DataError if they are no numbers."""
+        output = forward(self.model, x, precision=self.precision, sides=self.input_shape[1:])
+        if not output.isfinite().all():
+            fix = "look for values far from those that it learned from, or train with --precision fp32"
+            raise DataError("the model's outputs are not finite", "for some of the samples", fix)
+        return output
 
     def check(self, dataset: Dataset[tuple[Tensor, Tensor]], path: Path) -> None:
         """Raise DataError if the samples, of this file, have another shape than those of the training."""
@@ -67,12 +71,8 @@ class Trained:
 
     def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
         """Return the samples in batches, in their order."""
-        return Batches(
-            dataset,
-            batch_size=evaluation_batch_size(self.settings),
-            device=self.device,
-            normalisation=self.normalisation,
-        )
+        size = evaluation_batch_size(self.settings)
+        return Batches(dataset, batch_size=size, device=self.device, normalisation=self.normalisation)
 
     def score(
         self, dataset: Dataset[tuple[Tensor, Tensor]], after_batch: Callable[[], object] = lambda: None

@@ -43,36 +43,55 @@ def check_changes(saved: str, wanted: Settings, run: Path) -> list[str]:
     return [f"--{name}={value}" for name, value in after.items() if name not in before]
 
 
+class Loader(yaml.SafeLoader):
+    """Reads YAML, but no name twice: the first value would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a dict. Raises YAMLError if a name is there twice."""
+        names = [str(key.value).replace("_", "-") for key, _ in node.value]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.YAMLError(f"{twice[0]} is there twice")
+        return super().construct_mapping(node, deep)
+
+
 def read_flags(path: Path) -> list[str]:
     """Read a YAML file of settings as command-line flags. Raises ConfigError if it is not one."""
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return flags_in(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
+
+
+def flags_in(text: str, where: str) -> list[str]:
+    """Return the flags that stand for settings in YAML. Raises ConfigError or YAMLError if it does not hold any."""
+    settings = Loader(text).get_single_data()
     if not isinstance(settings, Mapping):
-        raise ConfigError("the file holds no settings", str(path), "write lines such as `lr: 0.01`")
+        raise ConfigError("the file holds no settings", where, "write lines such as `lr: 0.01`")
     for key, value in settings.items():  # before anything follows its aliases, which could make it endless
-        if any(
-            isinstance(each, Mapping | list) for each in (value.values() if isinstance(value, Mapping) else [value])
-        ):
-            fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
-            raise ConfigError(f"{key!r} holds a list, or settings too deep inside", str(path), fix)
+        for each in value.values() if isinstance(value, Mapping) else [value]:
+            if any(isinstance(inner, Mapping | list) for inner in (each if isinstance(each, list) else [each])):
+                fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
+                raise ConfigError(f"{key!r} holds settings too deep inside", where, fix)
     defaults = dict(flatten(asdict(Settings())))
     for name, value in flatten(settings):
         if value is None and defaults.get(name, "") is not None:
-            raise ConfigError(f"{name} has no value", str(path), "give it one, or remove its line")
+            raise ConfigError(f"{name} has no value", where, "give it one, or remove its line")
         if isinstance(value, bool) and isinstance(defaults.get(name), str):
-            raise ConfigError(f"{name} has a word that YAML reads as {value}", str(path), "put quotes around it")
+            raise ConfigError(f"{name} has a word that YAML reads as {value}", where, "put quotes around it")
+        if isinstance(value, list) and isinstance(defaults.get(name), bool | int | float | str):
+            raise ConfigError(f"{name} has several values", where, "give it one")
     return list(to_flags(settings))
 
 
 def to_flags(settings: Mapping[Any, Any]) -> Iterator[str]:
-    """{"data": {"path": "a.npz"}, "deterministic": False} -> --data.path=a.npz --no-deterministic"""
+    """{"data": {"path": "a.npz"}, "compile": False, "mine": [3, 4]} -> --data.path=a.npz --no-compile --mine 3 4"""
     for name, value in flatten(settings):
         if isinstance(value, bool):
             group, dot, last = name.rpartition(".")
             yield f"--{name}" if value else f"--{group}{dot}no-{last}"
+        elif isinstance(value, list):
+            yield from (f"--{name}", *map(str, value))
         else:
             yield f"--{name}={value}"
 

@@ -65,18 +65,16 @@ def shared(splits: dict[str, Split]) -> list[str]:
     groups = {name: split.groups for name, split in splits.items() if split.groups is not None}
     lines = []
     for what, parts in (("samples", samples), ("groups", groups)):
-        for first, second in itertools.combinations(parts, 2):
-            if len(both := np.intersect1d(parts[first], parts[second])):
-                lines.append(
-                    f"{len(both):,} different {what} of {second} are also in {first}: its scores will be too good"
-                )
+        for a, b in itertools.combinations(parts, 2):
+            if len(both := np.intersect1d(parts[a], parts[b])):
+                lines.append(f"{len(both):,} different {what} of {b} are also in {a}: its scores will be too good")
     return lines or ["no sample is in two splits"]
 
 
 def digests(x: Samples) -> Array:
-    """Return a number (N,) for each sample (N, ...), the same for equal samples."""
+    """Return a number (N,) for each sample (N, ...), the same for samples that are equal as floats of 32 bits."""
     numbers = [
-        int.from_bytes(hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest())
+        int.from_bytes(hashlib.blake2b(np.asarray(row, np.float32).tobytes(), digest_size=8).digest())
         for _, part in chunks(x, "looking for duplicates")
         for row in part
     ]

@@ -1,6 +1,7 @@
 """The model, with the weights that it starts from: random ones, a checkpoint's, or what fits of another run's."""
 
 import math
+import warnings
 from collections.abc import Callable, Set
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +43,7 @@ def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, bat
 def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Module:
     """Return the model without memory for its weights; or with it, if it computes with numbers while it is built."""
     try:
-        with torch.device("meta"), Undrawn():
+        with torch.device("meta"), Undrawn(), warnings.catch_warnings(action="ignore"):  # of weights it does not take
             return build_model(shape, out_size, **asdict(settings.model))
     except (RuntimeError, TypeError):  # what is wrong with the model itself is raised again
         with torch.random.fork_rng(devices=[]):
@@ -79,9 +80,7 @@ def load_what_fits(model: nn.Module, weights: dict[str, Tensor], *, but: Set[str
     Raises ConfigError if not a single matrix or kernel fits.
     """
     own = model.state_dict()
-    fitting = {
-        name: weight for name, weight in weights.items() if name in own.keys() - but and own[name].shape == weight.shape
-    }
+    fitting = {n: weight for n, weight in weights.items() if n in own.keys() - but and own[n].shape == weight.shape}
     if not any(weight.ndim > 1 for weight in fitting.values()):
         fix = "choose a run of this model with the same settings, or leave --init-from out"
         raise ConfigError("no weights of the other run fit this model", "in the run of --init-from", fix)
