@@ -21,8 +21,14 @@ LONGEST = {"project_name": 100, "project_slug": 50, "description": 300, "author"
 # What the rendered project installs, as constraints.txt has it, and the modules among it that have other names.
 CONSTRAINTS = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "constraints.txt"
 DEPENDENCIES = set(re.findall(r"^([\w-]+)==", CONSTRAINTS.read_text().lower().replace("-", "_"), re.MULTILINE))
-MODULES = {"absl", "google", "grpc", "tests", "yaml"}
-COMMANDS = {"activate", "bash", "git", "hatchling", "nox", "pip", "pip3", "python", "python3", "setuptools", "sh", "uv"}
+MODULES = {
+    "absl", "dateutil", "functorch", "google", "grpc", "isympy", "mpl_toolkits", "mypyc", "py", "pylab", "test",
+    "tests", "torchgen", "yaml",
+}  # fmt: skip
+COMMANDS = {
+    "activate", "bash", "cd", "echo", "f2py", "git", "hatchling", "ls", "nox", "pip", "pip3", "python", "python3",
+    "setuptools", "sh", "torchrun", "uv",
+}  # fmt: skip
 # Which models return what a task needs: numbers at each position of a sample, or one row of numbers for all of it.
 DENSE = ["unet"]
 ONE_ROW = ["cnn", "mlp", "alexnet", "resnet", "vit"]

@@ -20,11 +20,11 @@ from .conftest import COMBINATIONS, HANDFUL, ROOT, Render, combinations, combina
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "arguments", "commands", "summary", "experiment", "trainer", "inference", "figures", "plots",
-    "graph", "saver", "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run", "data",
-    "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device", "logbook", "early_stopping",
-    "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header", "memory", "pictures", "progress",
-    "settings_file", "config", "data_config", "storage", "signals", "errors",
+    "__main__", "cli", "arguments", "parsing", "commands", "summary", "experiment", "trainer", "inference", "figures",
+    "plots", "graph", "saver", "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run",
+    "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device", "logbook",
+    "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header", "memory", "pictures",
+    "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}
@@ -36,6 +36,7 @@ TESTS = [
     "stream", "survey", "targets", "task", "trainer", "weights", "workers",
 ]  # fmt: skip
 FILES = {
+    ".gitattributes",
     ".github/workflows/ci.yml",
     ".gitignore",
     "LICENSE",
@@ -82,6 +83,19 @@ def siblings(path: Path) -> set[str]:
     """Return the modules of the package that a file imports."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom) and node.level]
     return {node.module.split(".")[0] if node.module else "commands" for node in nodes}
+
+
+def test_scripts_run_wherever_git_has_put_them(render: Render) -> None:
+    """Git for Windows ends lines with CRLF, of which a shell makes a syntax error."""
+    project = render()
+    git = ["git", "-C", str(project), "-c", "core.autocrlf=true", "-c", "core.safecrlf=false"]
+    scripts = sorted((project / "scripts").iterdir())
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    for script in scripts:
+        script.unlink()
+    subprocess.run([*git, "checkout", "-q", "."], check=True)
+    assert len(scripts) == 2 and not any(b"\r" in script.read_bytes() for script in scripts)
 
 
 @combinations
@@ -143,7 +157,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 3775, f"the package has {total} lines that are not blank"
+    assert total <= 3800, f"the package has {total} lines that are not blank"
 
 
 @combinations

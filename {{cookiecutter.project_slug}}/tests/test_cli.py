@@ -1,14 +1,15 @@
 """The command line answers at once: help, and one sentence for every mistake."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.__package }}.arguments import parse
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.parsing import parse
 from {{ cookiecutter.__package }}.settings_file import read_flags
 
 
@@ -22,6 +23,7 @@ from {{ cookiecutter.__package }}.settings_file import read_flags
         ("train --precision fp64", 2, "invalid choice 'fp64' for argument '--precision'"),
         ("train --resume runs/nowhere", 2, "there is no run; at runs/nowhere"),
         ("train --resume auto --fast-dev-run", 2, "--resume and --fast-dev-run exclude each other"),
+        (f"train --data {os.devnull}", 2, f"Unrecognized options: --data, {os.devnull}; on the command line; perhaps"),
         ("inspect --lr=3", 2, "Unrecognized options: --lr=3; on the command line; see"),
         ("inspect --resume auto", 2, "Unrecognized or misplaced options: --resume"),
         ("train --resume= ", 2, "there is no run"),

@@ -7,10 +7,10 @@ from typing import Literal, Optional
 
 import pytest
 
-from {{ cookiecutter.__package }}.arguments import check_saved, parse
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
+from {{ cookiecutter.__package }}.parsing import check_saved, parse
 from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, saved_settings, to_yaml
 
 

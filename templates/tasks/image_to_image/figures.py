@@ -12,7 +12,7 @@ SAMPLES = 6  # how many are looked at, at most
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
-    """Return the first samples, what the model makes of them, and their targets.
+    """Return some samples, what the model makes of them, and their targets.
 
     Outputs and targets are (N, C, ...).
     """

@@ -14,7 +14,7 @@ COLOURS = "tab20"  # of the classes
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
-    """Return the first samples, alone, under their true masks and under the predicted ones.
+    """Return some samples, alone, under their true masks and under the predicted ones.
 
     Outputs are (N, K, ...), targets (N, ...). Class 0 and what is ignored are see-through.
     """

@@ -1,22 +1,15 @@
-"""What can be said on the command line, as dataclasses, and the parser that tyro makes of them. Torch-free."""
+"""What can be said on the command line, as dataclasses. Torch-free."""
 
-import contextlib
-import io
-import itertools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Literal, Optional
 
 import tyro
-import yaml
 
 from .config import ModelSettings, Settings, TaskSettings
 from .data_config import DataSettings
-from .errors import ConfigError, require
-from .settings_file import flags_in, read_flags, to_yaml
-
-PROGRAM = "{{ cookiecutter.project_slug }}"
+from .errors import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,45 +109,3 @@ Command = (
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[ImportImages, tyro.conf.subcommand("import-images")]
 )
-
-
-def flags_of(path: Path) -> list[str]:
-    """Return the flags that a YAML file of settings holds. Raises ConfigError, naming the file, if one is wrong."""
-    flags = read_flags(path)
-    parse(Settings, flags, where=f"in {path}", add_help=False)
-    return flags
-
-
-def check_saved(settings: Settings) -> None:
-    """Raise ConfigError unless config.yaml would bring the settings back: a field of one's own can be of any type."""
-    try:
-        text = to_yaml(settings)
-        same = to_yaml(parse(type(settings), flags_in(text, "in config.yaml"), add_help=False)) == text
-    except (ConfigError, yaml.YAMLError):
-        same = False
-    if not same:
-        fix = "make it a number, a text, a path, yes or no (bool), or a tuple of these"
-        raise ConfigError("a setting of your own is of a type that config.yaml cannot hold", "in config.py", fix)
-
-
-def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:
-    """Return the dataclass `kind` that the arguments describe. Raises ConfigError; leaves with 0 after --help."""
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return tyro.cli(kind, prog=PROGRAM, args=arguments, add_help=add_help)
-    except SystemExit as leaving:
-        if not leaving.code:
-            raise
-        # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
-        # What is indented most is the help of a flag.
-        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1] if not row.startswith("│" + " " * 9)]
-        paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
-        flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
-        near = "Perhaps you meant:" in rows and flags[0] not in [argument.partition("=")[0] for argument in arguments]
-        what = " ".join(paragraphs[0]).rstrip(".")
-        fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
-        if (path := what.removeprefix("Unrecognized options: ")) in arguments and Path(path).exists():
-            is_run = Path(path, "config.yaml").exists()
-            fix = "give one RUN" if is_run else f"perhaps you meant --data.path {path}"
-        raise ConfigError(what, where, fix) from None

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from .arguments import PROGRAM, Command, Evaluate, ImportImages, Inspect, Predict, Train, check_saved, flags_of, parse
+from .arguments import Command, Evaluate, ImportImages, Inspect, Predict, Train
 from .config import Settings
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
+from .parsing import PROGRAM, check_saved, flags_of, parse
 from .run import config_of, find_run, is_done, is_follower, read_json
 from .settings_file import check_changes, saved_settings
 from .signals import StopRequest

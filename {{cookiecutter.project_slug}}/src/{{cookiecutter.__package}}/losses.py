@@ -15,8 +15,8 @@ class Losses:
         self.values = torch.zeros(len(sizes), device=device)  # with several processes: of this one's shares
         self.workers = workers
 
-    def finite(self, batches: int, step: int, epoch: int) -> torch.Tensor:
-        """Return the losses (batches,) up to this step of this epoch. Raises DivergedError at a NaN or an infinity."""
+    def collect(self, batches: int, step: int, epoch: int) -> torch.Tensor:
+        """Return the losses (batches,) up to this step, which one process keeps for all. Raises DivergedError."""
         self.workers.add([self.values])
         losses = self.values[:batches].cpu()
         if not self.workers.leads:
@@ -30,7 +30,7 @@ class Losses:
 
     def mean(self, batches: int, step: int, epoch: int) -> float:
         """Return their mean, each sample weighing the same. Raises DivergedError if it would not be finite."""
-        losses, sizes = self.finite(batches, step, epoch), self.sizes[:batches]
+        losses, sizes = self.collect(batches, step, epoch), self.sizes[:batches]
         return float((losses * sizes).sum() / sizes.sum())
 
 

@@ -154,7 +154,7 @@ class Trainer:
 
     def save_within_epoch(self) -> None:
         """Write the last checkpoint, unless something in it is not finite. Raises DivergedError then."""
-        self.losses.finite(self.batch, self.global_step, self.epoch + 1)
+        self.losses.collect(self.batch, self.global_step, self.epoch + 1)
         check_weights(self.step.model, self.global_step, self.epoch + 1)
         self.logbook.flush()
         self.save()

@@ -27,7 +27,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
             settings = replace(settings, epochs=1 if fast_dev_run else settings.epochs, runs_dir=Path(temporary))
             experiment = Experiment(settings, one_batch=fast_dev_run, checkpoint=checkpoint)
             with Run.create(settings) as run:
-                train(experiment, run, stop, draw=False)
+                train(experiment, run, stop, trial=fast_dev_run)
     elif folder:
         with Run(folder, settings) as run:
             train(Experiment(settings, checkpoint=last_checkpoint(run)), run, stop)
@@ -44,16 +44,17 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
 
 
-def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = True) -> None:
+def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = False) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json, and draw figures."""
-    if draw or is_follower():  # a trial has nothing to save
+    if not trial:  # which has nothing to save
         stop.listen(met=True)
     run.begin()
     if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
         run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
     with experiment.trainer(run, stop) as trainer:
-        facts = {"data_sha256": experiment.data.sha256, "device": name_of(experiment.device)}
-        changed = write_capsule(run, exact=experiment.exact, processes=experiment.workers.size, **facts)
+        facts = {"data_sha256": experiment.data.sha256, "resident": experiment.data.resident}
+        facts |= {"device": name_of(experiment.device), "processes": experiment.workers.size}
+        changed = write_capsule(run, exact=experiment.exact, **facts)
         for line in summarize(experiment):
             trainer.logbook.write(line)
         trainer.logbook.write(f"run     {run.folder}")
@@ -73,5 +74,5 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, draw: bool = T
             merit = experiment.task.figure_of_merit
             score = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples"
             trainer.logbook.write(f"{score}, with the weights of epoch {scores['best_epoch']}", colour=Style.BRIGHT)
-        if draw:  # one step later than the last scalars: should this be done twice, TensorBoard drops the first one
+        if not trial:  # one step later than the last scalars: should it be done twice, TensorBoard drops the first one
             trainer.logbook.figures(trained.figures(splits["val"]), step=trainer.global_step + 1)
