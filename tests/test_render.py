@@ -20,11 +20,11 @@ from .conftest import COMBINATIONS, HANDFUL, ROOT, Render, combinations, combina
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "arguments", "parsing", "commands", "summary", "experiment", "trainer", "inference", "figures",
-    "plots", "graph", "saver", "step", "datasets", "batches", "augment", "weights", "checkpoint", "capsule", "run",
-    "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device", "logbook",
-    "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header", "memory", "pictures",
-    "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
+    "__main__", "cli", "arguments", "parsing", "commands", "summary", "experiment", "trainer", "inference",
+    "figures", "plots", "graph", "saver", "step", "datasets", "batches", "augment", "weights", "checkpoint",
+    "capsule", "run", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
+    "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header",
+    "memory", "pictures", "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}
