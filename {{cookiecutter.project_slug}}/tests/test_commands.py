@@ -170,6 +170,25 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
     assert (interrupted / "evaluation.json").read_text() == (uninterrupted / "evaluation.json").read_text()
 
 
+TWICE = """
+import os, signal
+from {{ cookiecutter.__package }}.signals import StopRequest
+stop = StopRequest()
+stop.listen()
+os.kill(os.getpid(), signal.SIGTERM)
+print(stop.signal_number, flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+print("still here", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
+def test_a_second_signal_ends_it_at_once() -> None:
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, f"{signal.SIGTERM.value}\n")
+    assert done.stderr == "\nstopping after this step; press Ctrl-C again to leave at once\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
 @pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full"])
 def test_a_signal_saves_everything_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:

@@ -4,22 +4,27 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
-from {{ cookiecutter.__package }}.inference import evaluation_batch_size
+from {{ cookiecutter.__package }}.experiment import Experiment
+from {{ cookiecutter.__package }}.inference import evaluation_batch_size, score
 from {{ cookiecutter.__package }}.signals import StopRequest
+from {{ cookiecutter.__package }}.step import forward
 
 from .example import targets
 
 Call = Callable[..., tuple[int, str, str]]
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -50,6 +55,21 @@ def test_evaluate_repeats_the_scores_of_the_training(run: Path, call: Call) -> N
     best = min(lines, key=lambda line: line["val_loss"])
     assert val["split"] == "val" and val["best_epoch"] == best["epoch"]
     assert {f"val_{name}": value for name, value in val.items() if f"val_{name}" in best}.items() <= best.items()
+
+
+def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -> None:
+    experiment = Experiment(settings)
+    model, val = experiment.model.eval(), experiment.data.splits["val"]
+    for weight in model.parameters():  # some are zero at the start
+        torch.nn.init.normal_(weight, std=0.1)
+
+    def scores(size: int) -> dict[str, float]:
+        batches = Batches(val, batch_size=size, device=CPU, normalisation=experiment.data.normalisation)
+        outputs = partial(forward, model, precision=torch.float32, sides=experiment.input_shape[1:])
+        return score(outputs, experiment.task, experiment.task.metrics(CPU), batches, lambda: None)
+
+    assert len(val) % 10  # type: ignore[arg-type]
+    assert scores(10) == pytest.approx(scores(len(val)), rel=1e-4)  # type: ignore[arg-type]
 
 
 def test_evaluate_knows_its_own_data_wherever_it_lies(run: Path, call: Call, tmp_path: Path) -> None:

@@ -64,17 +64,21 @@ def test_the_loss_stays_on_the_device_without_its_graph(settings: Settings) -> N
     assert loss.shape == () and not loss.requires_grad and loss.device == CPU
 
 
-def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tmp_path) -> None:
-    step, x, y = build(settings)
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16])
+def test_a_step_after_a_checkpoint_is_the_same_to_the_bit(settings: Settings, tmp_path, precision: torch.dtype) -> None:
+    step, x, y = build(settings, precision)
     step(x, y, len(x))
+    if precision == torch.float16:
+        step.scaler.update(512.0)  # what fp16 multiplies the loss by changes as it learns
     write_checkpoint(serialize(step.state_dict()), tmp_path / "last.pt")
     torch.manual_seed(5)
     step(x, y, len(x))
 
-    resumed, x, y = build(settings)
+    resumed, x, y = build(settings, precision)
     resumed.load_state_dict(load_checkpoint(tmp_path / "last.pt"))
     torch.manual_seed(5)
     resumed(x, y, len(x))
+    assert resumed.scaler.state_dict() == step.scaler.state_dict()
     for name, weight in step.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
 
@@ -118,6 +122,7 @@ def test_samples_are_resized(shape: tuple[int, ...], sides: tuple[int, ...]) -> 
 def test_a_smaller_sample_has_the_means_of_what_falls_together() -> None:
     x = torch.arange(8.0).view(1, 1, 2, 4)
     assert resize(x, (2, 2)).tolist() == [[[[0.5, 2.5], [4.5, 6.5]]]]
+    assert resize(torch.tensor([[[0.0, 0.0, 0.0, 8.0]]]), (1,)).item() == 2  # not what lies in the middle
     assert resize(x, (1, 8)).shape == (1, 1, 1, 8)  # smaller and larger at once
 
 

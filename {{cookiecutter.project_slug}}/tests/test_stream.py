@@ -23,7 +23,7 @@ from {{ cookiecutter.__package }}.splits import Rows
 from {{ cookiecutter.__package }}.stream import Stream
 from {{ cookiecutter.__package }}.tensors import fits
 
-from .conftest import NARROW_FLAGS, newest
+from .conftest import NARROW_FLAGS, Command, newest, wait_for
 from .example import bundled, targets
 from .test_trainer import build
 
@@ -168,3 +168,15 @@ def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> Non
     np.savez(tmp_path / "mine.npz", x=np.ones(5), y=np.ones(5))
     with pytest.raises(DataError, match=r"--data.resident is no, but an .npz .*; save its arrays with np.save, into a"):
         load_splits(ArrayFile(tmp_path / "mine.npz"), DataSettings(path=tmp_path / "mine.npz", resident="no"))
+
+
+def test_data_that_changes_while_it_is_read_is_noticed(save: Save, start: Command) -> None:
+    folder = save(**bundled())
+    process = start("train", f"--data.path={folder}", "--data.resident=no", "--epochs=20", "--patience=0")
+    wait_for(process, "epoch  1/20")
+    x = np.load(folder / "x.npy", mmap_mode="r+")
+    x[:] = x[::-1].copy()
+    x.flush()
+    _, errors = process.communicate()
+    assert process.returncode == 5 and errors.startswith("error: the data has changed since the run began; ")
+    assert not list(folder.parent.rglob("evaluation.json"))

@@ -103,6 +103,38 @@ def test_a_with_block_closes_the_writer(settings: Settings) -> None:
     assert writer.file_writer is None
 
 
+def test_each_epoch_is_trained_with_the_rate_that_is_logged(settings: Settings) -> None:
+    used = []
+    with build(replace(settings, epochs=3, lr=0.01)) as trainer:
+
+        def watch(module: torch.nn.Module, inputs: object) -> None:
+            if module.training:
+                used.append(trainer.step.optimizer.param_groups[0]["lr"])
+
+        trainer.step.model.register_forward_pre_hook(watch)
+        trainer.fit()
+    logged = [json.loads(line)["learning_rate"] for line in (trainer.run.folder / "metrics.jsonl").open()]
+    assert used == [rate for rate in logged for _ in range(len(trainer.train_batches))]
+    assert logged == pytest.approx([0.01, 0.0075, 0.0025])
+
+
+def test_a_step_that_fp16_leaves_out_is_no_divergence(settings: Settings) -> None:
+    """The loss is scaled by too much: its gradients are infinite, the step is left out, and the scale is halved."""
+    with build(replace(settings, epochs=1, precision="fp16")) as trainer:
+        before = [parameter.clone() for parameter in trainer.step.model.parameters()]
+        trainer.step.scaler.update(2.0**100)
+        assert trainer.fit() == ("finished", "1 epochs")
+        assert trainer.step.scaler.get_scale() == 2.0 ** (100 - len(trainer.train_batches))
+        assert all(map(torch.equal, before, trainer.step.model.parameters()))
+
+
+def test_only_the_training_split_varies(settings: Settings) -> None:
+    experiment = Experiment(replace(settings, augment=AugmentSettings(noise=0.1)))
+    assert experiment.batches("train").augmentation and experiment.data.splits["train"].training
+    for name in ("val", "test"):
+        assert not experiment.batches(name).augmentation and not experiment.data.splits[name].training
+
+
 def test_one_seed_gives_one_result_and_another_seed_another(settings: Settings) -> None:
     finals = []
     for seed in (0, 0, 1):

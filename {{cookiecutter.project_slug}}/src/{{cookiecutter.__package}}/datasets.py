@@ -30,13 +30,11 @@ class Datasets:
     """
 
     def __init__(self, settings: Settings, *, one_batch: bool, checkpoint: dict[str, Any] | None) -> None:
-        file = ArrayFile(settings.data.path)
-        self.sha256 = file.sha256(settings.data.x, settings.data.y, settings.data.groups)
-        if checkpoint and checkpoint["data_sha256"] != self.sha256:
-            fix = "put the old data back, or start a new run"
-            raise RefusedError("the data has changed since the run began", str(settings.data.path), fix)
-        data = settings.data
+        file, data = ArrayFile(settings.data.path), settings.data
+        self.data = data
+        self.sha256 = checkpoint["data_sha256"] if checkpoint else file.sha256(data.x, data.y, data.groups)
         if checkpoint:
+            self.require_unchanged()
             data = replace(data, resident="yes" if checkpoint["resident"] else "no")
         arrays = load_splits(file, data)
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
@@ -60,6 +58,13 @@ class Datasets:
             batches = Batches(train, batch_size=size, device=torch.device("cpu"))
             self.normalisation = Normalisation.measure(samples(batches))
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
+
+    def require_unchanged(self) -> None:
+        """Raise RefusedError if the files do not hold what the run began with."""
+        data = self.data
+        if ArrayFile(data.path).sha256(data.x, data.y, data.groups) != self.sha256:
+            fix = "put the old data back, or start a new run"
+            raise RefusedError("the data has changed since the run began", str(data.path), fix)
 
 
 def samples(batches: Batches) -> Iterator[Tensor]:

@@ -67,6 +67,8 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = 
         if is_follower():
             return
         trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
+        if not (trial or experiment.data.resident):  # it was read all the time
+            experiment.data.require_unchanged()
         trained, splits = Trained(run.folder, experiment.settings), experiment.data.splits
         if "test" in splits:
             scores = trained.score(splits["test"], trainer.leave_if_asked)
