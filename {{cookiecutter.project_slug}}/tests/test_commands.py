@@ -116,7 +116,15 @@ def test_inspect_shows_what_training_would_use(run: Run, small: Path) -> None:
         "model     ",
     ):
         assert part in output
+    assert "not used" not in output
     assert output.endswith("\ntrain it: {{ cookiecutter.project_slug }} train --data.path=small.npz\n")
+
+
+def test_inspect_names_what_training_would_leave_out(run: Run, small: Path) -> None:
+    """A split may have another name than one thinks."""
+    with np.load(small) as arrays:
+        np.savez(small, **arrays, x_valid=arrays["x"][:9], y_valid=arrays["y"][:9])
+    assert "\n  not used  x_valid, y_valid\n" in run("inspect")[1]
 
 
 def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> None:

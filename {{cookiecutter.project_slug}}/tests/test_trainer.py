@@ -185,6 +185,13 @@ def count_down(trainer: Trainer, steps: int, stop: StopRequest) -> None:
     trainer.step.optimizer.register_step_post_hook(after_step)
 
 
+def test_a_loss_that_is_no_number_from_the_start_is_not_blamed_on_the_learning_rate(settings: Settings) -> None:
+    with build(settings) as trainer:
+        torch.nn.init.constant_(next(trainer.step.model.parameters()), torch.nan)
+        with pytest.raises(DivergedError, match=r"the loss is nan; at step 1, batch 1 of epoch 1; look at the model"):
+            trainer.fit()
+
+
 def test_divergence_names_the_step_and_keeps_the_last_finite_checkpoint(settings: Settings) -> None:
     with build(replace(settings, epochs=3)) as trainer:
         trainer.epochs = 1

@@ -24,8 +24,9 @@ class Losses:
         wrong = (~losses.isfinite()).nonzero()
         if len(wrong):
             batch = int(wrong[0])
-            where = f"at step {step - batches + batch + 1}, batch {batch + 1}"
-            raise diverged(f"the loss is {losses[batch].item()}", where, epoch)
+            number = step - batches + batch + 1
+            fix = "try a smaller --lr" if number > 1 else "look at the model and the loss: nothing was learned before"
+            raise diverged(f"the loss is {losses[batch].item()}", f"at step {number}, batch {batch + 1}", epoch, fix)
         return losses
 
     def mean(self, batches: int, step: int, epoch: int) -> float:
@@ -40,6 +41,6 @@ def check_weights(model: nn.Module, step: int, epoch: int) -> None:
         raise diverged("the weights are not finite", f"after step {step}", epoch)
 
 
-def diverged(what: str, where: str, epoch: int) -> DivergedError:
+def diverged(what: str, where: str, epoch: int, fix: str = "try a smaller --lr") -> DivergedError:
     """Return the error that says so; the checkpoint of the epoch before is still there."""
-    return DivergedError(what, f"{where} of epoch {epoch}", "try a smaller --lr")
+    return DivergedError(what, f"{where} of epoch {epoch}", fix)
