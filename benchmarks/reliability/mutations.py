@@ -35,7 +35,7 @@ MUTATIONS = (
     Mutation("verification of what is read", "checkpoint.py", "    verify(path)", "    pass", "checkpoint"),
     Mutation("weights_only=True", "checkpoint.py", "weights_only=True", "weights_only=False", "checkpoint"),
     Mutation("refusal of pickles", "npy_header.py", "if dtype.hasobject:", "if False:", "array_file"),
-    Mutation("safe YAML", "settings_file.py", "= yaml.safe_load(path", "= yaml.unsafe_load(path", "settings_file"),
+    Mutation("safe YAML", "settings_file.py", "(yaml.SafeLoader)", "(yaml.UnsafeLoader)", "settings_file"),
     Mutation("the lock", "run.py", "self._lock.acquire()", "pass", "run"),
     Mutation("the signal flag", "signals.py", "self.signal_number = number", "pass", "commands"),
     Mutation("the writer's close", "logbook.py", "self.writer.close()", "pass", "trainer"),
