@@ -34,7 +34,7 @@ def test_the_readme_commands_work_in_a_clean_environment(render: Render, tmp_pat
 OTHERS = sorted(HANDFUL - {("classification", "cnn")})  # than the defaults
 # The tests of a rendered project that depend on its task, and those that depend on its model.
 OF_TASK = ("arrays", "inference", "messages", "predictions", "targets", "task")
-OF_MODEL = ("architecture", "model", "step", "trainer")
+OF_MODEL = ("architecture", "model", "step")  # the trainer knows no model
 
 
 def run_rendered_tests(project: Path, *files: str) -> None:
