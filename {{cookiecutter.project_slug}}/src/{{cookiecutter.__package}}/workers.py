@@ -85,7 +85,7 @@ class Workers:
     def compare(self, start: dict[str, Any]) -> None:
         """Raise RefusedError, with the names, if the processes do not all start from the same."""
         starts = self.collect(start)
-        if different := [name for name in start if any(each[name] != start[name] for each in starts)]:
+        if different := [name for name in start if any(each.get(name) != start[name] for each in starts)]:
             fix = "give all the same flags, share --data.path and --runs-dir, and say --data.resident yes or no"
             raise RefusedError(f"the processes have different {', '.join(different)}", "with torchrun", fix)
 
