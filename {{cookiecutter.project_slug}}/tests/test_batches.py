@@ -102,3 +102,5 @@ def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torc
     rest = list(served.epoch(2, start=2))
     assert len(rest) == 1 and torch.equal(rest[0][1], seen[2][1])
     assert list(served.epoch(2, start=3)) == []
+    none = torch.arange(0)  # the share of a process, in a small batch
+    assert [(len(x), y.tolist()) for x, y in served.fetch([torch.tensor([3]), none])] == [(1, [3]), (0, [])]

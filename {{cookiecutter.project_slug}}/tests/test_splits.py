@@ -88,6 +88,13 @@ def test_a_class_of_one_group_is_trained(seed: int) -> None:
     assert splits["train"].y.sum() == 5 and all(len(split) >= 15 for split in splits.values())
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_largest_group_goes_where_most_is_wanted(seed: int) -> None:
+    groups = np.repeat([0, 1, 2], [20, 60, 20])
+    splits = cut(samples(100, groups), NAMES, DataSettings(split_seed=seed), None)
+    assert [len(split) for split in splits.values()] == [60, 20, 20]
+
+
 @pytest.mark.parametrize("each", [2, 3, 5])
 def test_small_classes_are_spread_at_random(each: int) -> None:
     """Val and test must not get the classes in order: first and last classes would be in different splits."""
@@ -110,8 +117,9 @@ def test_order_and_groups_exclude_each_other() -> None:
     [
         (samples(2), "2 samples are too few to cut val and test from"),
         (samples(30, np.arange(30) % 2), "2 groups are too few to cut val and test from"),
+        (Split(np.broadcast_to(np.uint8(0), (9, 2**50)), np.arange(9)), "needs 9437184.0 GiB .*; for the splits of"),
     ],
 )
-def test_too_few_samples_get_one_sentence(whole: Split, sentence: str) -> None:
+def test_what_cannot_be_split_gets_one_sentence(whole: Split, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         cut(whole, NAMES, DataSettings(), whole.y)

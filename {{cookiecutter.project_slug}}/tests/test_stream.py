@@ -105,7 +105,10 @@ def test_what_was_announced_is_read_once(save: Save) -> None:
 
     dataset = ArrayDataset(Counted(np.load(save(x=np.ones((20, 3))) / "x.npy", mmap_mode="r")), np.arange(20))
     batches = Batches(dataset, batch_size=8, device=CPU)
-    assert [y.tolist() for _, y in batches.epoch(start=1)] == [[*range(8, 16)], [*range(16, 20)]]
+    epoch = batches.epoch(start=1)
+    assert next(epoch)[1].tolist() == [*range(8, 16)]
+    assert dataset.x.announced and dataset.x.announced[0].tolist() == [*range(16, 20)]  # being read, meanwhile
+    assert next(epoch)[1].tolist() == [*range(16, 20)] and list(epoch) == []
     assert len(read) == 2
 
 

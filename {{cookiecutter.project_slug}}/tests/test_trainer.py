@@ -50,32 +50,36 @@ def broken_model(trainer: Trainer, training: bool) -> None:
     trainer.step.model.register_forward_pre_hook(fail)
 
 
-PHASES: dict[str, Callable[[Trainer], object]] = {
-    "schedule": lambda trainer: setattr(trainer, "schedule", None),
-    "training data": lambda trainer: broken_dataset(trainer.train_batches),
-    "training": lambda trainer: broken_model(trainer, True),
-    "validation data": lambda trainer: broken_dataset(trainer.val_batches),
-    "validation": lambda trainer: broken_model(trainer, False),
-    "early stopping": lambda trainer: setattr(trainer, "monitor", "val_nothing"),
-    "logging": lambda trainer: trainer.logbook.metrics.close(),
-    "scoring": lambda trainer: (
-        setattr(trainer, "fit", lambda: Trained(trainer.run.folder, trainer.run.settings)),
-        trainer.run.best.unlink(),
-    ),
-    "saving": lambda trainer: shutil.rmtree(trainer.run.last.parent),
+def no_best_weights(trainer: Trainer) -> None:
+    trainer.run.best.unlink()
+    trainer.fit = lambda: Trained(trainer.run.folder, trainer.run.settings)  # type: ignore[method-assign,assignment,return-value]
+
+
+PHASES: dict[str, tuple[Callable[[Trainer], object], str]] = {  # what breaks it, and what is then said
+    "schedule": (lambda trainer: setattr(trainer, "schedule", None), "'NoneType' object is not callable"),
+    "training data": (lambda trainer: broken_dataset(trainer.train_batches), "broken"),
+    "training": (lambda trainer: broken_model(trainer, True), "broken"),
+    "validation data": (lambda trainer: broken_dataset(trainer.val_batches), "broken"),
+    "validation": (lambda trainer: broken_model(trainer, False), "broken"),
+    "early stopping": (lambda trainer: setattr(trainer, "monitor", "val_nothing"), "val_nothing"),
+    "logging": (lambda trainer: trainer.logbook.metrics.close(), "closed file"),
+    "scoring": (no_best_weights, "the run has no best checkpoint"),
+    "saving": (lambda trainer: shutil.rmtree(trainer.run.last.parent), "cannot write"),
 }
 
 
-@pytest.mark.parametrize("phase", PHASES)
-def test_an_exception_in_any_phase_leaves_a_complete_event_file(settings: Settings, phase: str) -> None:
+@pytest.mark.parametrize(("fail", "said"), PHASES.values(), ids=PHASES)
+def test_an_exception_in_any_phase_leaves_a_complete_event_file(
+    settings: Settings, fail: Callable[[Trainer], object], said: str
+) -> None:
     trainer = build(settings)
     folder, logbook = trainer.run.folder, trainer.logbook
     trainer.epochs = 1
     trainer.fit()
     trainer.logbook.writer.add_scalar("last", 1.0, 99)  # which nobody has flushed
-    PHASES[phase](trainer)
+    fail(trainer)
     trainer.epochs = 2
-    with pytest.raises(Exception):  # noqa: B017
+    with pytest.raises(Exception, match=said):
         trainer.fit()
     del trainer
     gc.collect()
@@ -173,6 +177,9 @@ def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(settings: Settin
     assert torch.equal(resumed["losses"], whole["losses"]) and resumed["progress"] == whole["progress"]
     assert resumed["early_stopping"] == whole["early_stopping"]
     assert [step for step, _ in scalars(run.folder)["loss/val"]] == [2, 4]
+    epochs = [json.loads(line) for line in (run.folder / "metrics.jsonl").open()]
+    trained = [round(epoch["seconds"] * epoch["samples_per_second"]) for epoch in epochs]  # in this start of the run
+    assert trained == [[62, 126], [0, 126], [126, 62], [126, 0]][steps - 1]
 
 
 def count_down(trainer: Trainer, steps: int, stop: StopRequest) -> None:
@@ -285,6 +292,43 @@ def test_a_checkpoint_within_an_epoch_changes_no_bit(settings: Settings) -> None
         trainer.fit()
     assert equal(load_checkpoint(dead.last)["model"], whole["model"])
     assert load_checkpoint(dead.previous)["progress"]["step"] == 3
+
+
+def test_a_kill_between_the_line_of_an_epoch_and_its_checkpoint_doubles_no_line(settings: Settings) -> None:
+    """The checkpoint that is continued is of the epoch's last step, like the line, which is written again."""
+    with build(replace(settings, checkpoint_every="2")) as trainer:
+        dead, save = trainer.run, trainer.save
+
+        def die(*, best: bool = False) -> None:
+            if trainer.batch == 0:  # the line is written
+                raise RuntimeError("killed")
+            save(best=best)
+
+        trainer.save = die  # type: ignore[method-assign]
+        with pytest.raises(RuntimeError, match="killed"):
+            trainer.fit()
+    checkpoint = last_checkpoint(dead)
+    assert checkpoint and checkpoint["progress"] == {"epoch": 0, "batch": 2, "step": 2}
+    assert (dead.folder / "metrics.jsonl").read_text().count("\n") == 1
+    with Experiment(dead.settings, checkpoint=checkpoint).trainer(dead, StopRequest()) as trainer:
+        trainer.fit()
+    assert [json.loads(line)["step"] for line in (dead.folder / "metrics.jsonl").open()] == [2, 4]
+    assert [step for step, _ in scalars(dead.folder)["loss/val"]] == [2, 4]
+
+
+def test_a_resumed_run_computes_with_as_many_threads(settings: Settings) -> None:
+    """With another number of them, sums differ in their last bits."""
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        with build(replace(settings, epochs=1)) as trainer:
+            trainer.fit()
+        torch.set_num_threads(threads)
+        run = trainer.run
+        with Experiment(run.settings, checkpoint=last_checkpoint(run)).trainer(run, StopRequest()):
+            assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_a_batch_that_memory_has_no_room_for_gets_a_smaller_one(settings: Settings) -> None:

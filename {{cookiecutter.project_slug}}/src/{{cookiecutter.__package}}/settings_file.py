@@ -1,5 +1,6 @@
 """Settings as YAML: a config file is nothing but flags that are written down. Torch-free."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -48,8 +49,8 @@ class Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a dict. Raises YAMLError if a name is there twice."""
-        names = [str(key.value).replace("_", "-") for key, _ in node.value]
-        if twice := [name for name in names if names.count(name) > 1]:
+        names = Counter(str(key.value).replace("_", "-") for key, _ in node.value)
+        if twice := [name for name, times in names.items() if times > 1]:
             raise yaml.YAMLError(f"{twice[0]} is there twice")
         return super().construct_mapping(node, deep)
 
