@@ -1,5 +1,6 @@
 """A model starts from the weights of another run only where they fit."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -46,3 +47,18 @@ def test_a_model_may_compute_while_it_is_built(monkeypatch: pytest.MonkeyPatch, 
     torch.manual_seed(3)
     built = weights.build_checked(Settings(), (5,), 4, 8)
     assert torch.equal(built[1].weight, expected[1].weight)
+
+
+def test_a_model_may_load_weights_while_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a backbone, say; what has no memory does not take them, of which torch would warn."""
+    saved = nn.Linear(5, 4).state_dict()
+
+    def build(shape: tuple[int, ...], out_size: int, **settings: object) -> nn.Module:
+        model = nn.Linear(shape[0], out_size)
+        model.load_state_dict(saved)
+        return model
+
+    monkeypatch.setattr(weights, "build_model", build)
+    with warnings.catch_warnings(action="error"):
+        built = weights.build_checked(Settings(), (5,), 4, 8)
+    assert torch.equal(built.weight, saved["weight"])

@@ -91,7 +91,7 @@ class Metrics:
         }
         if len(self.hits) > 5:
             numbers["top_5_accuracy"] = self.top_5_hits / samples
-        return {name: number.item() for name, number in numbers.items()}
+        return {name: float(number) for name, number in numbers.items()}
 
     def details(self) -> dict[str, float]:
         """Return the F1 of each class that occurs or is predicted."""

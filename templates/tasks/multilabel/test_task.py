@@ -35,6 +35,8 @@ def test_balanced_weights_make_both_answers_count_the_same() -> None:
 def test_other_shapes_are_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match=r"takes outputs and targets \(B, 2\), .*; it was given \(4, 2\) and \(4,\)"):
         task().loss(OUTPUT, TARGET[:, 0])
+    with pytest.raises(ValueError, match=r"\(B, 2\), .*; it was given \(4, 3\) and \(4, 3\)"):
+        task().loss(OUTPUT[:, [0, 1, 1]], TARGET[:, [0, 1, 1]])
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:

@@ -79,7 +79,7 @@ class Metrics:
             "mean_dice": (2 * hits / (2 * hits + errors))[occurs].mean(),
             "pixel_accuracy": hits.sum() / self.confusion.sum(),
         }
-        return {name: number.item() for name, number in numbers.items()}
+        return {name: float(number) for name, number in numbers.items()}
 
     def details(self) -> dict[str, float]:
         """Return the intersection over union of each class that occurs or is predicted."""

@@ -54,6 +54,8 @@ def test_swapped_arguments_are_refused_in_a_sentence() -> None:
         ValueError, match=r"takes outputs \(B, 3, \.\.\.\) .* in this order; it was given \(3, 4, 5\) and"
     ):
         task().loss(TARGET, OUTPUT)
+    with pytest.raises(ValueError, match=r"\(B, 3, \.\.\.\) .*; it was given \(3, 4, 4, 5\) and \(3, 4, 5\)"):
+        task().loss(OUTPUT[:, [0, 1, 2, 2]], TARGET)
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
