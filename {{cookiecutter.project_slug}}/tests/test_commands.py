@@ -101,6 +101,19 @@ def test_a_full_disk_is_a_storage_error(start: Command, trained: Path) -> None:
     assert json.loads((trained / "status.json").read_text())["exit_code"] == 4
 
 
+def test_a_disk_that_fills_up_gets_one_sentence_as_the_last_line(start: Command) -> None:
+    """And no complaint of Python after it, which tells in this mode, or from 3.13 on, of what it cannot close."""
+    resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("only Linux sets limits for another process")
+    process = start("train", "--epochs=1000", "--patience=0", PYTHONDEVMODE="1")
+    wait_for(process, "epoch    1/1000")
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, hard))
+    _, errors = process.communicate()
+    assert process.returncode == 4 and errors.startswith("error: cannot write ") and errors.count("\n") == 1
+
+
 def test_inspect_shows_what_training_would_use(run: Run, small: Path) -> None:
     with np.load(small) as arrays:
         x = arrays["x"]

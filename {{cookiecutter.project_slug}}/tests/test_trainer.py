@@ -261,7 +261,7 @@ def test_everything_is_on_the_disk_before_the_other_processes_may_leave(settings
         count_down(trainer, 2, stop)
         saver, workers, found = trainer.saver, trainer.workers, []
 
-        def write_slowly(data: memoryview, best: bool) -> None:
+        def write_slowly(data: bytes, best: bool) -> None:
             time.sleep(0.2)
             Saver.write(saver, data, best)
 

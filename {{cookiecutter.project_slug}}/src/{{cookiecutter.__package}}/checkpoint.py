@@ -18,14 +18,14 @@ DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def serialize(state: dict[str, Any]) -> memoryview:
+def serialize(state: dict[str, Any]) -> bytes:
     """Return a state as the bytes of its file."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    return buffer.getbuffer()
+    return buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
 
 
-def write_checkpoint(data: memoryview, path: Path, *, keep: Path | None = None) -> None:
+def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:
     """Write a serialized state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
 
     On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.

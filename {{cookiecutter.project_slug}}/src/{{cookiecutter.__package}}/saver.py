@@ -42,7 +42,7 @@ class Saver:
         self.wait()
         self.writing = self.thread.submit(self.write, data, best)
 
-    def write(self, data: memoryview, best: bool) -> None:
+    def write(self, data: bytes, best: bool) -> None:
         """Write both, whatever the training does meanwhile."""
         if best:
             write_checkpoint(data, self.run.best)

@@ -10,7 +10,7 @@ from .errors import ConfigError, StorageError
 
 
 def write_atomically(
-    path: Path, data: bytes | memoryview, *, verify: Callable[[Path], None] | None = None, keep: Path | None = None
+    path: Path, data: bytes, *, verify: Callable[[Path], None] | None = None, keep: Path | None = None
 ) -> None:
     """Replace `path` by `data`: written beside it, flushed to the disk, verified, then renamed.
 
