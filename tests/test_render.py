@@ -20,8 +20,8 @@ from .conftest import COMBINATIONS, HANDFUL, ROOT, Render, combinations, combina
 Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
-    "__main__", "cli", "arguments", "parsing", "commands", "summary", "experiment", "trainer", "inference",
-    "figures", "plots", "graph", "saver", "step", "datasets", "batches", "augment", "weights", "checkpoint",
+    "__main__", "cli", "resume", "arguments", "parsing", "commands", "summary", "experiment", "trainer", "inference",
+    "figures", "plots", "graph", "saver", "step", "weights", "datasets", "batches", "augment", "checkpoint",
     "capsule", "run", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
     "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header",
     "memory", "pictures", "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
@@ -32,8 +32,8 @@ COMMANDS = ["evaluate", "import_images", "inspect", "predict", "train"]
 TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
     "datasets", "device", "early_stopping", "graph", "import_images", "inference", "logbook", "memory", "messages",
-    "model", "optimizer", "plots", "predictions", "progress", "run", "saver", "settings_file", "splits", "step",
-    "stream", "survey", "targets", "task", "trainer", "weights", "workers",
+    "model", "optimizer", "plots", "predictions", "progress", "resume", "run", "saver", "settings_file", "splits",
+    "step", "stream", "survey", "targets", "task", "trainer", "weights", "workers",
 ]  # fmt: skip
 FILES = {
     ".gitattributes",
@@ -157,7 +157,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 3800, f"the package has {total} lines that are not blank"
+    assert total <= 3950, f"the package has {total} lines that are not blank"
 
 
 @combinations
@@ -230,7 +230,7 @@ def test_the_slug_names_folder_package_and_command(render: Render) -> None:
     folder = render(project_name="Cats and Dogs")
     assert folder.name == "cats-and-dogs" and (folder / "src/cats_and_dogs/cli.py").exists()
     scripts = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts == {"cats-and-dogs": "cats_and_dogs.cli:main"}
+    assert scripts == {"cats-and-dogs": "cats_and_dogs.__main__:run"}
 
 
 def test_scripts_stay_executable(render: Render) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import load_splits
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
@@ -21,6 +23,7 @@ from {{ cookiecutter.__package }}.inference import evaluation_batch_size, score
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.step import forward
 
+from .conftest import NARROW_FLAGS
 from .example import targets
 
 Call = Callable[..., tuple[int, str, str]]
@@ -86,11 +89,28 @@ def test_other_data_is_scored_whole_or_by_its_own_splits(run: Path, call: Call, 
     flags = f"--data.path={tmp_path / 'other.npz'}", "--data.x=a", "--data.y=b"
     scores = json.loads(call("evaluate", run, *flags)[1])
     assert scores["split"] == "all" and scores["samples"] == 50
+    train = load_splits(ArrayFile(tmp_path / "small.npz"), DataSettings(path=tmp_path / "small.npz"))["train"].x[:]
+    learned = sum(bool((train == sample).reshape(len(train), -1).all(1).any()) for sample in x)
+    note = f"note: the run has learned from {learned} of these 50 samples: its scores on them are too good\n"
+    assert call("evaluate", run, *flags)[2] == note
+    (tmp_path / "small.npz").rename(tmp_path / "gone.npz")
+    assert call("evaluate", run, *flags)[2] == ""
     np.savez(tmp_path / "other.npz", a_val=x[:20], b_val=y[:20], a_train=x, b_train=y)
     scores = json.loads(call("evaluate", run, *flags, "--split=val")[1])
     assert scores["split"] == "val" and scores["samples"] == 20
     code, _, error = call("evaluate", run, *flags)
     assert code == 2 and error.startswith("error: there is no test split; in ") and "(--split val or test)" in error
+
+
+def test_predictions_of_its_own_data_say_in_which_split_each_sample_is(run: Path, call: Call, tmp_path: Path) -> None:
+    assert call("predict", run, f"--out={tmp_path / 'own.npz'}")[0] == 0
+    splits = load_splits(ArrayFile(tmp_path / "small.npz"), DataSettings(path=tmp_path / "small.npz"))
+    with np.load(tmp_path / "small.npz") as arrays, np.load(tmp_path / "own.npz") as own:
+        for name, split in splits.items():
+            assert np.array_equal(arrays["x"][own["split"] == name], split.x)
+        np.savez(tmp_path / "other.npz", x=arrays["x"])
+    assert call("predict", run, f"--data.path={tmp_path / 'other.npz'}", f"--out={tmp_path / 'other.npy'}")[0] == 0
+    assert "split" not in np.load(tmp_path / "other.npy").dtype.names
 
 
 def test_its_own_data_is_split_as_in_training(run: Path, call: Call, tmp_path: Path) -> None:
@@ -218,6 +238,16 @@ def test_fine_tuning_starts_from_what_fits(
     assert f"init    {run}; weights that start anew: output.weight, output.bias\n" in capsys.readouterr().out
     weights = [name for name in old if name.endswith("weight") and name != "output.weight"]
     assert weights and all(torch.allclose(old[name], new[name], atol=1e-5) for name in weights)
+
+
+def test_fine_tuning_on_what_the_other_run_has_learned_from_is_refused(run: Path, call: Call, tmp_path: Path) -> None:
+    """Cut by another seed, most of the test samples would have been trained on; as the file has them, none."""
+    again = ("train", "--data.path=small.npz", f"--init-from={run}", "--epochs=1", "--runs-dir=new", *NARROW_FLAGS)
+    code, _, error = call(*again, "--data.split-seed=7")
+    sentence = "error: that run has learned from samples that are kept for val and test here; in "
+    assert code == 2 and error.startswith(sentence) and "; give --data.split-seed=0, as it had, or save the" in error
+    assert not (tmp_path / "new").exists()
+    assert call(*again, "--seed=7")[0] == 0
 
 
 def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> None:

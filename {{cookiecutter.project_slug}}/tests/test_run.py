@@ -1,7 +1,6 @@
 """Run directories are never shared, and always say what became of them."""
 
 import json
-import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -12,7 +11,7 @@ import pytest
 
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError
-from {{ cookiecutter.__package }}.run import Run, find_run, is_done, read_json
+from {{ cookiecutter.__package }}.run import Run, is_done, read_json
 
 
 def test_runs_of_the_same_second_have_directories_of_their_own(settings: Settings) -> None:
@@ -69,31 +68,6 @@ def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:
     with suppress(RefusedError), Run(run.folder, replace(settings, epochs=9)):
         raise RefusedError("what", "where", "fix")
     assert {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file()} == before
-
-
-def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> None:
-    assert find_run("auto", settings) is None
-    folders = [settings.runs_dir / settings.name / f"20260101-00000{i}-abcd" for i in range(3)]
-    runs = []
-    for folder in folders:
-        folder.mkdir(parents=True)
-        runs.append(Run(folder, settings))
-        with runs[-1]:
-            runs[-1].begin()
-    (settings.runs_dir / settings.name / "20260101-000009-abcd").mkdir()  # killed before it began
-    shutil.copytree(folders[0], folders[0].with_name("20260101-000009-abcd-copy"))
-    folders[1].rename(folders[1].with_name("the good one"))
-    assert find_run("auto", settings) == folders[2]
-    folders[1].with_name("the good one").rename(folders[1])
-    with runs[2]:
-        assert find_run("auto", settings) == folders[1]
-    assert find_run("auto", replace(settings, name="other")) is None
-    assert find_run(str(folders[0]), settings) == folders[0]
-
-
-def test_a_run_that_is_not_there_is_refused(settings: Settings) -> None:
-    with pytest.raises(ConfigError, match="there is no run; at nowhere"):
-        find_run("nowhere", settings)
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(settings: Settings, tmp_path: Path) -> None:

@@ -1,8 +1,29 @@
-"""`python -m` runs the same command line as the installed script."""
+"""The command line as a process of its own: `python -m` and the installed script."""
 
+import os
+import signal
 import sys
+from contextlib import suppress
 
-from .cli import main
+
+def run() -> None:
+    """Run the command, and leave with its exit code.
+
+    After Ctrl-C the process ends by that signal, of which shells make 130, too: so they end a loop that it was in.
+    """
+    try:
+        from .cli import main  # within reach of Ctrl-C
+
+        code = main()
+    except KeyboardInterrupt:
+        code = 130
+    if code == 130 and os.name == "posix" and "TORCHELASTIC_RUN_ID" not in os.environ:
+        with suppress(OSError):
+            print(end="", flush=True)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    sys.exit(code)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -11,11 +11,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from .arguments import Command, Evaluate, ImportImages, Inspect, Predict, Train
-from .config import Settings
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
 from .parsing import PROGRAM, check_saved, flags_of, parse
-from .run import config_of, find_run, is_done, is_follower, read_json
-from .settings_file import check_changes, saved_settings
+from .resume import find, settings_of
+from .run import config_of, is_follower
 from .signals import StopRequest
 
 
@@ -28,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = parse(Command, arguments)
         if isinstance(command, Train):
-            train(command, arguments[1:])
+            with StopRequest() as stop:
+                train(command, arguments[1:], stop)
         elif isinstance(command, Inspect):
             from .commands import inspect
 
@@ -75,13 +75,12 @@ def sentence(error: Exception) -> str:
     return f"{what}; {frame.filename}:{frame.lineno}; see the traceback above"
 
 
-def train(command: Train, flags: list[str]) -> None:
+def train(command: Train, flags: list[str], stop: StopRequest) -> None:
     """Resolve --config and --resume into settings and a run directory, then train."""
     if command.resume is not None and command.fast_dev_run:
         raise ConfigError("--resume and --fast-dev-run exclude each other", "on the command line", "give one of them")
     if is_follower():
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-    stop = StopRequest()
     if not command.fast_dev_run:  # which has nothing to save
         stop.listen()
     if command.config:
@@ -89,31 +88,23 @@ def train(command: Train, flags: list[str]) -> None:
         command = parse(Train, flags)
     if command.settings.init_from:
         config_of(command.settings.init_from)
-    folder = None
+    settings, folder = command.settings, None
     if command.resume is not None:
-        folder = find_run(command.resume, command.settings)
-        if folder is None:
-            parent = command.settings.runs_dir / command.settings.name
-            say(f"nothing to resume in {parent}: starting a new run")
-    if folder:
-        config = folder / "config.yaml"
-        saved_flags = flags_of(config)
-        saved = parse(Train, saved_flags).settings
-        command = parse(Train, [*saved_flags, *flags])
-        added = check_changes(saved_settings(config, saved), command.settings, folder)
-        same_end = command.settings.epochs <= saved.epochs and command.settings.patience == saved.patience
-        if is_done(folder) and same_end:
-            early = read_json(folder / "status.json")["state"] == "stopped_early"
-            say(f"already finished: {folder}; train it longer with {'more --patience' if early else '--epochs'}")
+        found = find(command, flags)
+        if found is None:
+            say(f"nothing to resume in {settings.runs_dir / settings.name}: starting a new run")
+        elif found.needs:
+            say(f"already finished: {found.folder}; train it longer with {found.needs}")
             return
-        if added:
-            say(f"the code has got settings since the run began; it goes on with {' '.join(added)}")
-
-    check_saved(command.settings)
+        else:
+            settings, folder = found.settings, found.folder
+            if found.added:
+                say(f"the code has got settings since the run began; it goes on with {' '.join(found.added)}")
+    check_saved(settings)
     with loading():
         from .commands.train import run
 
-    run(command.settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
+    run(settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
 
 
 def say(text: str) -> None:
@@ -124,9 +115,12 @@ def say(text: str) -> None:
 
 def use(command: Evaluate | Predict) -> None:
     """Use a run with its own settings, but for the data and the device of the command line."""
-    saved: Settings = replace(parse(Settings, flags_of(config_of(command.run))), device=command.device)
+    saved, added = settings_of(command.run)
+    saved = replace(saved, device=command.device)
     given = {name: value for name, value in asdict(command.data).items() if value is not None}
     data = replace(saved.data, resident="auto", **given)
+    if added and sys.stderr:
+        print(f"note: the code has got settings since the run began: {' '.join(added)}", file=sys.stderr)
     with loading():
         from .commands import evaluate, predict
 

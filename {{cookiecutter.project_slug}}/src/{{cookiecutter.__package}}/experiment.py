@@ -56,7 +56,7 @@ class Experiment:
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
         elif settings.init_from:
-            self.not_loaded = init_from(settings.init_from, self.model, settings, self.input_shape, self.targets)
+            self.not_loaded = init_from(settings.init_from, self.model, settings, self.input_shape, self.data)
         maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
         self.early_stopping = EarlyStopping.of(settings.monitor, maximize, patience=settings.patience)
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)

@@ -85,25 +85,6 @@ class Run:
         write_atomically(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def find_run(resume: str, settings: Settings) -> Path | None:
-    """Return the directory that `--resume RUN` names, or for `auto` the newest unlocked one of that name, if any.
-
-    Raises ConfigError if RUN is not a run directory.
-    """
-    if resume != "auto":
-        return config_of(Path(resume)).parent
-    configs = sorted((settings.runs_dir / settings.name).glob("????????-??????-????/config.yaml"), reverse=True)
-    if configs and "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1":
-        return configs[0].parent  # several processes must choose the same one: its lock is looked at later
-    for config in configs:
-        try:
-            with FileLock(config.parent / ".lock", timeout=0):
-                return config.parent
-        except Timeout:
-            continue
-    return None
-
-
 def is_follower() -> bool:
     """Return whether torchrun has started this process beside another one, which writes and speaks for both."""
     return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"

@@ -1,7 +1,8 @@
 """Settings as YAML: a config file is nothing but flags that are written down. Torch-free."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,17 @@ def check_changes(saved: str, wanted: Settings, run: Path) -> list[str]:
     return [f"--{name}={value}" for name, value in after.items() if name not in before]
 
 
+def differing(saved: str, wanted: Settings, names: Iterable[str]) -> list[str]:
+    """Return, as flags, those of the named settings that are others as they were `saved` in YAML."""
+    before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
+    return [f"--{name}={before.get(name)}" for name in names if before.get(name) != after[name]]
+
+
 class Loader(yaml.SafeLoader):
-    """Reads YAML, but no name twice: the first value would be lost without a word."""
+    """Reads YAML, but no name twice: the first value would be lost without a word.
+
+    Numbers and dates stay as they are written: a run may be called 010 or 12:30.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a dict. Raises YAMLError if a name is there twice."""
@@ -53,6 +63,13 @@ class Loader(yaml.SafeLoader):
         if twice := [name for name, times in names.items() if times > 1]:
             raise yaml.YAMLError(f"{twice[0]} is there twice")
         return super().construct_mapping(node, deep)
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [each for each in resolvers if each[0].endswith((":bool", ":null", ":merge"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\.(inf|nan)$", re.IGNORECASE), list("-+."))
 
 
 def read_flags(path: Path) -> list[str]:

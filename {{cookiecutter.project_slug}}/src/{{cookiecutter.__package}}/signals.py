@@ -3,33 +3,45 @@
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 SAVE = 0  # not a signal, and smaller than all of them: asks for a checkpoint
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 class StopRequest:
-    """Holds the number of the first signal that asked to stop; a second signal leaves at once."""
+    """Holds the number of the first signal that asked to stop; a second signal leaves at once.
+
+    At the end of a `with`, signals are answered again as they were before it.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._before: dict[int, Any] = {}
 
     def listen(self, *, met: bool = False) -> None:
         """Answer SIGINT (Ctrl-C), SIGTERM and SIGUSR1 (clusters send it before the time is up).
 
         Processes of torchrun do so once they have `met`: one that waits for another cannot, so a signal ends it.
         """
+        if threading.current_thread() is not threading.main_thread():  # signals come to that one
+            return
         torchrun = "TORCHELASTIC_RUN_ID" in os.environ
         if torchrun and not met:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # instead of Python's own answer
+            self._answer(signal.SIGINT, signal.SIG_DFL)  # instead of Python's own answer
         if torchrun != met:
             return
         for number in STOP_SIGNALS:
-            signal.signal(number, self._receive)
+            self._answer(number, self._receive)
         if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it
-            signal.signal(signal.SIGHUP, self._receive if torchrun else signal.SIG_IGN)
+            self._answer(signal.SIGHUP, self._receive if torchrun else signal.SIG_IGN)
+
+    def _answer(self, number: int, answer: Any) -> None:
+        self._before.setdefault(number, signal.getsignal(number))
+        signal.signal(number, answer)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number
@@ -39,3 +51,10 @@ class StopRequest:
             return
         with suppress(OSError):  # nobody listens; not print, since the signal may have interrupted one
             os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
+
+    def __enter__(self) -> "StopRequest":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, answer in self._before.items():
+            signal.signal(number, answer)

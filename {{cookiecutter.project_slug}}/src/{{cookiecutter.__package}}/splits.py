@@ -1,6 +1,6 @@
 """Who is in train, val and test, where the files do not say. NumPy only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,6 +78,14 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
     if not isinstance(train.x, Rows):
         check_memory(train.x.nbytes, f"for the splits of {settings.path}")
     return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
+
+
+def split_names(whole: Split, settings: DataSettings, classes: Array | None) -> Array:
+    """Return for each sample (N,) of those that `cut` makes splits of, in which one it is."""
+    numbered, names = replace(whole, x=np.arange(len(whole))[:, np.newaxis]), np.empty(len(whole), "U5")
+    for name, split in cut(numbered, list(SHARES), settings, classes).items():
+        names[split.x[:].ravel()] = name
+    return names
 
 
 def shuffled(count: int, classes: Array | None, seed: int) -> Array:

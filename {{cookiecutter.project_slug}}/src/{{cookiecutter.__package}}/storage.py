@@ -56,9 +56,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             sync(file)
         check_new(path, [path.suffix])  # somebody else may have made it meanwhile
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             unfinished.unlink()
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)
         raise
 
 

@@ -18,6 +18,8 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     why = ", the least that the model takes" if settings.data.resize == "none" else ""
     resized = f", resized to {used}{why}" if used != shape else ""
     yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
+    if experiment.data.has_groups:
+        yield f"        samples that are equal in {settings.data.groups!r} stay in one split"
     if not experiment.data.resident:
         yield "        read from the files batch by batch: neighbours stay near each other in the order of an epoch"
     yield f"task    {experiment.targets.describe()}"

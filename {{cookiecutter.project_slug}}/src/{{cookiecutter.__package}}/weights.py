@@ -13,10 +13,14 @@ from torch.overrides import TorchFunctionMode
 
 from .checkpoint import load_best
 from .config import Settings
+from .datasets import Datasets
 from .errors import ConfigError, RefusedError
 from .memory import check_memory
 from .model import build_model
+from .settings_file import differing
 from .targets import Targets
+
+CUT_BY = ("data.y", "data.groups", "data.split", "data.split-seed")  # decide who is in which split
 
 
 class Undrawn(TorchFunctionMode):
@@ -50,13 +54,20 @@ def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Modu
             return build_model(shape, out_size, **asdict(settings.model))
 
 
-def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int, ...], targets: Targets) -> list[str]:
+def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int, ...], data: Datasets) -> list[str]:
     """Take what fits from another run's best checkpoint; return the names of the weights that start anew.
 
-    Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
+    Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError, and so it
+    does if that run has learned from samples of the same file that are in another split here: scores would be too good.
     """
-    other, anew = load_best(run), set()
+    other, anew, targets = load_best(run), set(), data.targets
     same_task = other["targets"].keys() == targets.state_dict().keys()
+    if data.is_cut and other["data_sha256"] == data.sha256:
+        cut, fix = differing(other["settings"], settings, CUT_BY), "save the splits in the file: x_train, x_val, x_test"
+        if cut or not same_task:
+            what = "that run has learned from samples that are kept for val and test here"
+            fix = f"give {' '.join(cut)}, as it had, or {fix}" if cut else fix
+            raise ConfigError(what, f"in {run}", fix)
     if not same_task or Targets(**other["targets"]).names != targets.names:
         wider, own = sketch(settings, shape, targets.out_size + 1).state_dict(), model.state_dict()
         anew = {name for name, weight in wider.items() if weight.shape != own[name].shape}

@@ -1,8 +1,11 @@
 """`evaluate`: score the best checkpoint of a run, on a split of its own data or on other data."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from ..array_file import ArrayFile
 from ..arrays import given_splits, load, load_splits
@@ -12,7 +15,8 @@ from ..data import build_dataset
 from ..data_config import DataSettings
 from ..errors import ConfigError, DataError, RefusedError
 from ..inference import Trained
-from ..splits import Split
+from ..splits import Samples, Split
+from ..survey import digests
 
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> None:
@@ -29,10 +33,12 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
     elif data.path.resolve() == own.path.resolve():  # its test split could hold samples that the run trained on
         fix = "put the old data back; other data is scored under another name, with --data.path"
         raise RefusedError("the data has changed since the run began", str(data.path), fix)
-    elif given := given_splits(file, data):
-        arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
     else:
-        split, arrays = "all", load(file, data)
+        if given := given_splits(file, data):
+            arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
+        else:
+            split, arrays = "all", load(file, data)
+        note_learned(arrays.x, own, trained.data_sha256)
     dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"))
     trained.check(dataset, data.path)
     print(json.dumps({"split": split, **trained.score(dataset)}, indent=2))
@@ -44,3 +50,16 @@ def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
         fix = "score the other one (--split val or test), or name the arrays x and y: all of them are scored"
         raise DataError(f"there is no {split} split", f"in {data.path}", fix)
     return splits[split]
+
+
+def note_learned(x: Samples, own: DataSettings, sha256: str) -> None:
+    """Say how many of the samples (N, C, ...) the run has learned from, as far as its own data is still there."""
+    if not own.path.exists():
+        return
+    file = ArrayFile(own.path)
+    if file.sha256(own.x, own.y, own.groups) != sha256:
+        return
+    learned = np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum()
+    if learned and sys.stderr:
+        what = f"the run has learned from {learned:,} of these {len(x):,} samples: its scores on them are too good"
+        print(f"note: {what}", file=sys.stderr)

@@ -2,18 +2,21 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..array_file import Array, ArrayFile
-from ..arrays import load_samples
+from ..arrays import given_splits, load, load_samples
 from ..capsule import note_other_code
 from ..config import Settings
 from ..data_config import DataSettings
 from ..errors import ConfigError, printable
 from ..inference import Trained
+from ..splits import split_names
 from ..storage import check_new, new_file
+from ..targets import strata
 
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> None:
@@ -25,7 +28,14 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
     if trained.targets.dense and out.suffix == ".csv":
         what = "predictions at each position do not fit into the rows of a table"
         raise ConfigError(what, f"in {out}", "choose a file that ends in .npy or .npz")
-    predictions = trained.predict(load_samples(ArrayFile(data.path), data), data.path)
+    arrays, own = ArrayFile(data.path), settings.data
+    is_own = replace(data, resident=own.resident) == own and not given_splits(arrays, own)
+    if is_own and arrays.sha256(own.x, own.y, own.groups) == trained.data_sha256:
+        whole = load(arrays, own, groups=own.groups)
+        predictions = trained.predict(whole.x, data.path)
+        predictions["split"] = split_names(whole, own, strata(whole.y))  # who reads it should know who was trained on
+    else:
+        predictions = trained.predict(load_samples(arrays, data), data.path)
     content = writers[out.suffix](predictions, trained.task.column_names())
     with new_file(out) as file:
         file.write(content)

@@ -1,0 +1,94 @@
+"""Runs that are there already: which one is continued, and with which settings. Torch-free."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from .arguments import Train
+from .config import Settings
+from .errors import ConfigError, RefusedError
+from .parsing import parse
+from .run import config_of, read_json
+from .settings_file import check_changes, read_flags, saved_settings
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run that is continued, with the settings that it was left with, and those that it goes on with."""
+
+    folder: Path
+    saved: Settings
+    settings: Settings
+    added: list[str]  # settings that the code has got since, as flags
+
+    @property
+    def needs(self) -> str | None:
+        """What would train it longer, if it has ended and that was not asked for."""
+        state = read_json(self.folder / "status.json").get("state")
+        if state == "stopped_early" and 0 < self.settings.patience <= self.saved.patience:
+            return "more --patience"
+        if state == "finished" and self.settings.epochs <= self.saved.epochs:
+            return "--epochs"
+        return None
+
+
+def find(command: Train, flags: list[str]) -> Resumed | None:
+    """Return the run that --resume names; for `auto`, the newest unlocked one that began as the flags say, if any.
+
+    Raises ConfigError if it is not a run, and RefusedError if it, or all of this name, began with other settings.
+    """
+    if command.resume != "auto":
+        return continued(Path(command.resume or ""), flags)
+    refusals = []
+    for folder in unlocked(command.settings.runs_dir / command.settings.name):
+        try:
+            return continued(folder, flags)
+        except RefusedError as error:  # another one may have begun so: those of a sweep share a name
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+    return None
+
+
+def continued(folder: Path, flags: list[str]) -> Resumed:
+    """Return the run in a folder with what the flags may change. Raises ConfigError and RefusedError."""
+    saved, _ = settings_of(folder)
+    config = folder / "config.yaml"
+    settings = parse(Train, [*read_flags(config), *flags]).settings
+    added = check_changes(saved_settings(config, saved), settings, folder)
+    return Resumed(folder, saved, settings, added)
+
+
+def settings_of(folder: Path) -> tuple[Settings, list[str]]:
+    """Return the settings of a run, and as flags those of them that the code has got since.
+
+    Raises ConfigError if it is not a run, and RefusedError if the code does not take all of its settings.
+    """
+    config = config_of(folder)
+    flags = read_flags(config)
+    try:
+        saved = parse(Settings, flags, add_help=False)
+    except ConfigError as error:
+        what = f"this code does not take the settings of the run ({str(error).partition('; ')[0]})"
+        raise RefusedError(what, f"in {config}", "use the code, or the project, that wrote them") from None
+    return saved, check_changes(saved_settings(config, saved), saved, folder)
+
+
+def unlocked(parent: Path) -> Iterator[Path]:
+    """Yield the run directories that nobody trains, the newest first."""
+    together = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1"
+    for config in sorted(parent.glob("????????-??????-????/config.yaml"), reverse=True):
+        if together or not is_locked(config.parent):  # several processes must choose the same: it is locked later
+            yield config.parent
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether some process trains the run."""
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True

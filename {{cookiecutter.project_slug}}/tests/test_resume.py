@@ -1,0 +1,89 @@
+"""The run that was meant is continued, with the settings that it began with."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.__package }}.arguments import Train
+from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
+from {{ cookiecutter.__package }}.parsing import parse
+from {{ cookiecutter.__package }}.resume import Resumed, find
+from {{ cookiecutter.__package }}.run import Run
+
+from .conftest import Run as Call
+
+
+def resume(settings: Settings, *flags: str, run: object = "auto") -> Resumed | None:
+    arguments = [f"--resume={run}", f"--runs-dir={settings.runs_dir}", *flags]
+    return find(parse(Train, arguments), arguments)
+
+
+def left(folder: Path, settings: Settings) -> Run:
+    """A run that has begun, and is trained by nobody."""
+    folder.mkdir(parents=True)
+    with Run(folder, settings) as run:
+        run.begin()
+    return run
+
+
+def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> None:
+    assert resume(settings) is None
+    folders = [settings.runs_dir / settings.name / f"20260101-00000{i}-abcd" for i in range(3)]
+    runs = [left(folder, settings) for folder in folders]
+    (settings.runs_dir / settings.name / "20260101-000009-abcd").mkdir()  # killed before it began
+    shutil.copytree(folders[0], folders[0].with_name("20260101-000009-abcd-copy"))
+    folders[1].rename(folders[1].with_name("the good one"))
+    assert (found := resume(settings)) and found.folder == folders[2]
+    folders[1].with_name("the good one").rename(folders[1])
+    with runs[2]:
+        assert (found := resume(settings)) and found.folder == folders[1]
+    assert resume(settings, "--name=other") is None
+    assert (found := resume(settings, run=folders[0])) and found.folder == folders[0]
+
+
+def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Settings) -> None:
+    folders = [settings.runs_dir / settings.name / f"20260101-00000{i}-abcd" for i in range(3)]
+    for seed, folder in enumerate(folders):
+        left(folder, replace(settings, seed=seed, lr=0.1))
+    for seed, folder in enumerate(folders):
+        assert (found := resume(settings, f"--seed={seed}")) and found.folder == folder
+        assert (found.settings.seed, found.settings.lr) == (seed, 0.1)
+    with pytest.raises(RefusedError, match=r"the run began with --seed=2, not --seed=3; in .*-000002-abcd; resume wi"):
+        resume(settings, "--seed=3")
+
+
+def test_a_run_that_is_not_there_is_refused(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="there is no run; at nowhere"):
+        resume(settings, run="nowhere")
+
+
+def test_more_epochs_do_not_help_a_run_that_has_stopped_early(run: Call, trained: Path) -> None:
+    status = trained / "status.json"
+    status.write_text(status.read_text().replace('"finished"', '"stopped_early"'))
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    for flags in (["--epochs=9"], ["--epochs=9", "--patience=3"]):
+        code, output, _ = run("train", f"--resume={trained}", *flags)
+        assert (code, output) == (0, f"already finished: {trained}; train it longer with more --patience\n")
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+    code, output, _ = run("train", f"--resume={trained}", "--epochs=3", "--patience=0")
+    assert code == 0 and "epoch 3/3" in output
+
+
+def test_a_run_of_other_code_is_named(run: Call, trained: Path) -> None:
+    config = trained / "config.yaml"
+    config.write_text(config.read_text() + "momentum: 0.9\n")
+    for command in (["train", f"--resume={trained}"], ["evaluate", str(trained)]):
+        code, _, errors = run(*command)
+        sentence = "error: this code does not take the settings of the run (Unrecognized options: --momentum=0.9); in "
+        assert code == 5 and errors.startswith(sentence)
+        assert errors.endswith("; use the code, or the project, that wrote them\n")
+
+
+def test_a_setting_that_the_code_has_got_since_is_named(run: Call, trained: Path) -> None:
+    config = trained / "config.yaml"
+    config.write_text(config.read_text().replace("weight_decay: 0.05\n", ""))
+    _, output, errors = run("evaluate", str(trained))
+    assert output and errors == "note: the code has got settings since the run began: --weight-decay=0.05\n"
