@@ -253,6 +253,21 @@ def test_one_process_is_killed_and_the_others_leave(render: Render, rank: int) -
         assert "resumed after step" in server.run_together(2, "--resume=auto", *FLAGS)
 
 
+@pytest.mark.matrix
+def test_torchrun_may_start_them_again(render: Render) -> None:
+    """With --max-restarts: they must not look for each other where those before them were."""
+    project = render(model="mlp")
+    launcher = ("--standalone", "--nproc-per-node=2", "--max-restarts=3")
+    process = torchrun(project, *FLAGS, "--resume=auto", "--epochs=300", launcher=launcher)
+    for _ in range(3):
+        wait_for(process, "epoch ")
+        wait_for(process, "epoch ")  # so that there is a checkpoint
+        ranks(process)[1].kill()
+        wait_for(process, "resumed after step ")
+    output, _ = finish(process)
+    assert "finished: 300 epochs" in output
+
+
 def test_a_failed_save_ends_all(render: Render) -> None:
     project = render(model="mlp")
     process = torchrun(project, *FLAGS, "--epochs=2000")

@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,14 +14,12 @@ import pytest
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import ModelSettings, Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
-from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 
 from .example import bundled
 
 PROJECT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., tuple[int, str, str]]
-TAKEN = [*STOP_SIGNALS, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 # Very wide layers are made narrow: what is tested with them does not depend on their width.
 NARROW = {field.name: 256 for field in fields(ModelSettings) if isinstance(field.default, int) and field.default > 1000}
 NARROW_FLAGS = [f"--model.{name.replace('_', '-')}={size}" for name, size in NARROW.items()]
@@ -40,15 +37,6 @@ def wait_for(process: "subprocess.Popen[str]", text: str) -> None:
 def newest(folder: Path) -> Path:
     """Return the run directory that was made last."""
     return max((folder / "runs").glob("*/*"), key=lambda run: run.stat().st_mtime_ns)
-
-
-@pytest.fixture(autouse=True)
-def signal_handlers() -> Iterator[None]:
-    """Give pytest back its own, which a training within this process has replaced."""
-    before = {number: signal.getsignal(number) for number in TAKEN}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """No file that is cut off, damaged, hostile or something else is read, executed, or given memory (lesson 1)."""
 
+import hashlib
 import io
 import os
 import pickle
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from {{ cookiecutter.__package }} import array_file
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load
 from {{ cookiecutter.__package }}.data_config import DataSettings
@@ -56,6 +58,29 @@ def test_what_was_saved_is_read(tmp_path: Path, kind: Kind, dtype: str, order: s
     header, read = file.header("x"), file.read("x")
     assert header.shape == read.shape == (3, 4, 5) and header.dtype == read.dtype == array.dtype
     assert np.array_equal(read, array)
+
+
+@KINDS
+def test_large_files_are_read_and_hashed_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    monkeypatch.setattr(array_file, "CHUNK", 100)
+    file = kind(tmp_path, npy())
+    assert np.array_equal(file.read("x"), VALUES)
+    changed = bytearray(file.path.read_bytes() if file.path.is_file() else (file.path / "x.npy").read_bytes())
+    before = file.sha256("x", "y")
+    assert file.path.is_dir() or before == hashlib.sha256(changed).hexdigest()
+    changed[-1] ^= 1
+    (file.path if file.path.is_file() else file.path / "x.npy").write_bytes(changed)
+    assert file.sha256("x", "y") != before
+
+
+def test_the_digest_of_a_folder_is_that_of_the_arrays_that_are_used(tmp_path: Path) -> None:
+    for name in ("x_train", "y_train", "groups", "predictions"):
+        (tmp_path / f"{name}.npy").write_bytes(npy())
+    digests = [ArrayFile(tmp_path).sha256("x", "y", "groups")]
+    for name in ("predictions", "x_train", "y_train", "groups"):
+        (tmp_path / f"{name}.npy").write_bytes(npy(VALUES[::-1]))
+        digests.append(ArrayFile(tmp_path).sha256("x", "y", "groups"))
+    assert digests[0] == digests[1] and len(set(digests)) == 4
 
 
 def test_npy_files_are_memory_mapped(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
-from {{ cookiecutter.__package }}.arrays import channels_first, input_shape, load_samples, load_splits
+from {{ cookiecutter.__package }}.arrays import channels_first, input_shape, load, load_samples, load_splits
 from {{ cookiecutter.__package }}.checks import check, check_precision
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DataError
-from {{ cookiecutter.__package }}.splits import Split
+from {{ cookiecutter.__package }}.splits import Split, cut
+from {{ cookiecutter.__package }}.targets import strata
 from {{ cookiecutter.__package }}.tensors import to_tensor
 
 from .example import targets
@@ -43,6 +44,23 @@ def test_given_splits_are_kept_and_a_missing_val_is_cut_from_train(tmp_path: Pat
     splits = read(settings)
     assert {name: len(split) for name, split in splits.items()} == {"train": 68, "val": 12, "test": 20}
     assert np.array_equal(splits["test"].x, x[80:])
+
+
+def test_a_val_that_is_cut_from_a_given_train_keeps_groups_together_and_classes_in_shares(tmp_path: Path) -> None:
+    x, y, groups = np.arange(6400.0).reshape(100, *SHAPE), targets(100, SHAPE), np.arange(100) // 4
+    given = {"x_train": x[:80], "y_train": y[:80], "x_test": x[80:], "y_test": y[80:]}
+    splits = read(save(tmp_path, **given, groups_train=groups[:80], groups_test=groups[80:]))
+    assert not set(splits["train"].groups) & set(splits["val"].groups)  # type: ignore[arg-type]
+    settings = save(tmp_path, **given)
+    train = load(ArrayFile(settings.path), settings, "_train")
+    expected = cut(train, ["train", "val"], settings, strata(train.y))
+    assert np.array_equal(read(settings)["val"].x, expected["val"].x)
+
+
+def test_given_samples_that_floats_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
+    x, y = 1e9 + np.random.default_rng(0).random((10, *SHAPE)), targets(10, SHAPE)
+    with pytest.raises(DataError, match=r"channel 0 lies within .* of 100000000\d.*; in 'x_train' of "):
+        read(save(tmp_path, x_train=x, y_train=y, x_test=x, y_test=y))
 
 
 def test_without_a_test_split_there_is_none(tmp_path: Path) -> None:
@@ -108,6 +126,11 @@ def test_samples_may_come_alone(tmp_path: Path) -> None:
 )
 def test_channels_come_first(shape: tuple[int, ...], channels: str, expected: tuple[int, ...]) -> None:
     assert channels_first(np.zeros(shape), channels, "in x").shape == expected
+
+
+def test_channels_that_come_first_leave_the_other_axes_in_their_order() -> None:
+    x = np.arange(24).reshape(1, 2, 4, 3)
+    assert channels_first(x, "last", "in x")[0, 2].tolist() == [[2, 5, 8, 11], [14, 17, 20, 23]]
 
 
 @pytest.mark.parametrize("shape", [(5, 28, 28), (5, 3, 8, 3), (5, 16, 16, 16)])

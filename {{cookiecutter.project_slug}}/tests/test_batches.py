@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from {{ cookiecutter.__package }}.augment import Augmentation
 from {{ cookiecutter.__package }}.batches import Batches, permutation
 from {{ cookiecutter.__package }}.data import ArrayDataset, BatchDataset, Normalisation
+from {{ cookiecutter.__package }}.data_config import AugmentSettings
 
 CPU = torch.device("cpu")
 
@@ -57,6 +59,17 @@ def test_a_batch_is_one_call_of_the_dataset() -> None:
     dataset = Counting(np.arange(10.0)[:, None], np.arange(10))
     counted = Batches(dataset, batch_size=4, device=CPU)
     assert counted.whole and len(list(counted.epoch())) == 3 and calls == [4, 4, 2]
+
+
+def test_noise_is_added_to_what_is_normalised() -> None:
+    settings = AugmentSettings(noise=0.5)
+    dataset = ArrayDataset(np.zeros((4000, 1)), np.zeros(4000))
+    varied = Batches(
+        dataset, batch_size=4000, device=CPU, normalisation=Normalisation(torch.tensor([7.0]), torch.tensor([1000.0])),
+        augmentation=Augmentation(settings, sides=(), dense=False, seed=0),
+    )  # fmt: skip
+    ((x, _),) = varied.epoch()
+    assert x.std().item() == pytest.approx(0.5, rel=0.05)
 
 
 class Squares(Dataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -93,6 +93,19 @@ def test_what_stood_there_is_kept_and_makes_room_if_there_is_none(tmp_path: Path
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 
 
+def test_the_only_checkpoint_does_not_make_room(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="file size limits are a POSIX feature")
+    write_checkpoint(serialize(STATE), tmp_path / "previous.pt")  # as a kill between two names leaves it
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        with pytest.raises(StorageError, match="cannot write"):
+            write_checkpoint(serialize(STATE), tmp_path / "last.pt", keep=tmp_path / "previous.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_checkpoint(tmp_path / "previous.pt")["progress"] == {"epoch": 3}
+
+
 def test_what_was_not_verified_takes_no_place(tmp_path: Path) -> None:
     last = tmp_path / "last.pt"
     write_checkpoint(serialize(STATE), last)

@@ -23,6 +23,15 @@ def test_every_dtype_in_both_byte_orders(dtype: str, order: str) -> None:
     assert sample.tolist() == [1.0, 0.0] and target == 1 and len(dataset) == 3
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_extremes_of_every_dtype_come_through(dtype: str) -> None:
+    low, high = {"?": (0, 1), "f2": (-65504.0, 65504.0)}.get(dtype, (-1e37, 1e37))
+    if dtype[0] in "iu":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    samples, _ = ArrayDataset(np.array([[low], [high]], dtype), np.arange(2)).__getitems__(torch.arange(2))
+    assert samples.flatten().tolist() == [float(np.float32(low)), float(np.float32(high))]
+
+
 def test_bytes_stay_bytes_until_they_are_asked_for() -> None:
     assert ArrayDataset(np.zeros((2, 3), np.uint8), np.zeros(2)).x.dtype == torch.uint8
 

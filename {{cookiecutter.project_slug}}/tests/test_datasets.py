@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from {{ cookiecutter.__package }} import datasets
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.datasets import Datasets, choose_batch_size
 from {{ cookiecutter.__package }}.errors import RefusedError
@@ -25,6 +27,33 @@ def test_statistics_are_those_of_the_training_split(settings: Settings) -> None:
     raw = Datasets(replace(settings, data=replace(settings.data, normalise=False)), one_batch=False, checkpoint=None)
     assert raw.normalisation is None
     assert data.sizes == {"train": 126, "val": 27, "test": 27} and data.batch_size == data.largest_batch == 64
+
+
+def test_statistics_are_those_of_samples_that_are_not_varied(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Varied(ArrayDataset):
+        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            x, y = super().__getitems__(indices)
+            return x + 100 if self.training else x, y
+
+    plain = Datasets(settings, one_batch=False, checkpoint=None).normalisation
+    monkeypatch.setattr(datasets, "build_dataset", Varied)
+    varied = Datasets(settings, one_batch=False, checkpoint=None)
+    assert plain and varied.normalisation and torch.equal(varied.normalisation.mean, plain.mean)
+    assert varied.splits["train"].training and not varied.splits["val"].training  # type: ignore[attr-defined]
+
+
+def test_a_resumed_run_reads_from_where_it_began_to_read(settings: Settings, tmp_path: Path) -> None:
+    """Whatever is free now: the order of an epoch depends on it."""
+    with np.load(settings.data.path) as arrays:
+        for name, array in arrays.items():
+            np.save(tmp_path / f"{name}.npy", array)
+    settings = replace(settings, data=replace(settings.data, path=tmp_path, normalise=False))
+    began = Datasets(settings, one_batch=False, checkpoint=None)
+    for resident in (True, False):
+        checkpoint = {"data_sha256": began.sha256, "resident": resident}
+        assert Datasets(settings, one_batch=False, checkpoint=checkpoint).resident == resident
 
 
 def test_no_batch_is_larger_than_the_training_split(settings: Settings) -> None:

@@ -19,12 +19,13 @@ from {{ cookiecutter.__package }}.commands import train
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.experiment import Experiment
-from {{ cookiecutter.__package }}.inference import evaluation_batch_size, score
+from {{ cookiecutter.__package }}.inference import Trained, evaluation_batch_size, score
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.step import forward
 
 from .conftest import NARROW_FLAGS
 from .example import targets
+from .test_architecture import DENSE
 
 Call = Callable[..., tuple[int, str, str]]
 CPU = torch.device("cpu")
@@ -113,6 +114,11 @@ def test_predictions_of_its_own_data_say_in_which_split_each_sample_is(run: Path
     assert "split" not in np.load(tmp_path / "other.npy").dtype.names
 
 
+def test_scores_are_computed_in_the_precision_of_the_training(run: Path, settings: Settings) -> None:
+    for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        assert Trained(run, replace(settings, precision=precision)).precision == expected  # type: ignore[arg-type]
+
+
 def test_its_own_data_is_split_as_in_training(run: Path, call: Call, tmp_path: Path) -> None:
     """By other targets it would be cut in another way, and training samples would be scored."""
     code, _, error = call("evaluate", run, "--data.y=x")
@@ -164,10 +170,14 @@ def test_predict_takes_one_npy_file(run: Path, call: Call, tmp_path: Path) -> No
 
 
 def test_samples_of_another_shape_are_refused(run: Path, call: Call, tmp_path: Path) -> None:
-    np.save(tmp_path / "new.npy", np.zeros((5, 1, 9, 8)))
-    code, _, error = call("predict", run, f"--data.path={tmp_path / 'new.npy'}", f"--out={tmp_path / 'out.npz'}")
-    sentence = "error: the samples have shape (1, 9, 8), and the run learned (1, "
-    assert code == 2 and error.startswith(sentence) and not (tmp_path / "out.npz").exists()
+    with np.load(tmp_path / "small.npz") as arrays:
+        y = np.zeros((5, *arrays["y"].shape[1:-2], 9, 8), arrays["y"].dtype) if DENSE else arrays["y"][:5]
+    np.savez(tmp_path / "new.npz", x=np.zeros((5, 1, 9, 8)), y=y)
+    for command, flags in (("predict", [f"--out={tmp_path / 'out.npz'}"]), ("evaluate", [])):
+        code, output, error = call(command, run, f"--data.path={tmp_path / 'new.npz'}", *flags)
+        sentence = "error: the samples have shape (1, 9, 8), and the run learned (1, "
+        assert code == 2 and error.startswith(sentence) and not output
+    assert not (tmp_path / "out.npz").exists()
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def test_version_1_keeps_them_elsewhere(group: Path) -> None:
 def test_processes_on_one_machine_share_it(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has a copy of the data: that all of them find it small enough must not end them all."""
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # as torchrun says
+    assert memory.free_memory() == 8 * GIB  # but did it start this one?
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
     assert memory.free_memory() == 2 * GIB
 
 

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch.utils.data import Dataset
@@ -19,6 +20,10 @@ def drawn(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())
 
 
+def pixels(axes: Axes) -> np.ndarray:
+    return np.asarray(axes.images[0].get_array())
+
+
 @pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
 def test_a_sample_is_drawn(shape: tuple[int, ...]) -> None:
     pictures = []
@@ -27,6 +32,22 @@ def test_a_sample_is_drawn(shape: tuple[int, ...]) -> None:
         show(axes[0], sample, "title")
         pictures.append(drawn(figure))
     assert not np.array_equal(*pictures)
+
+
+@pytest.mark.parametrize(("channels", "middle"), [(1, 2), (3, 2 / 4)])
+def test_a_volume_is_shown_by_its_middle(channels: int, middle: float) -> None:
+    """Each slice holds its number, 0 to 4; colours are shares of this range."""
+    _, [axes] = grid(1, 1)
+    show(axes, torch.arange(5.0).view(1, 5, 1, 1).expand(channels, 5, 3, 3))
+    assert (pixels(axes) == middle).all()
+
+
+def test_another_sample_may_lend_its_range() -> None:
+    _, [grey, colours, lines] = grid(1, 3)
+    for axes, shape in ((grey, (1, 3, 3)), (colours, (3, 3, 3)), (lines, (1, 9))):
+        show(axes, torch.full(shape, 2.0), like=torch.tensor([0.0, 8.0]))
+    assert grey.images[0].get_clim() == lines.get_ylim() == (0, 8)
+    assert (pixels(grey) == 2).all() and (pixels(colours) == 2 / 8).all()
 
 
 def test_a_title_may_hold_anything() -> None:
@@ -58,12 +79,17 @@ class Rows(Dataset[tuple[np.ndarray, int]]):
         return np.full((1, 4, 4), index), index
 
 
-def test_samples_may_be_arrays_of_numpy() -> None:
-    figure = show_samples(Rows(), {2: "a"})  # type: ignore[arg-type]
+def test_samples_may_be_arrays_of_numpy_and_stand_under_their_titles() -> None:
+    titles = {2: "a", 0: "b", 7: "c", 1: "d", 3: "e"}  # more than a row
+    figure = show_samples(Rows(), titles)  # type: ignore[arg-type]
     assert figure is not None
     drawn(figure)
+    shown = [(int(pixels(axes).max()), axes.get_title()) for axes in figure.axes if axes.images]
+    assert shown == list(titles.items())
 
 
 def test_the_worst_come_first_and_the_faultless_not_at_all() -> None:
     assert worst(torch.tensor([0.0, 3.0, 1.0, 3.0])) == [1, 3, 2] and worst(torch.zeros(3)) == []
     assert worst(torch.arange(50.0), count=2) == [49, 48]
+    assert worst(torch.ones(5000), count=3) == [0, 1, 2]  # equal ones in their order
+    assert worst(torch.tensor([-1.0, 0.5])) == [1]

@@ -1,14 +1,18 @@
 """Run directories are never shared, and always say what became of them."""
 
 import json
+import shutil
 import signal
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from {{ cookiecutter.__package }}.capsule import write_capsule
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError
 from {{ cookiecutter.__package }}.run import Run, is_done, read_json
@@ -59,6 +63,43 @@ def test_the_status_says_how_it_ended(settings: Settings, error: Exception | Non
     status = json.loads((run.folder / "status.json").read_text())
     assert (status["state"], status["exit_code"]) == (state, code)
     assert is_done(run.folder) == (error is None)
+
+
+def test_what_ended_the_training_is_said_even_if_the_status_cannot_be_written(settings: Settings) -> None:
+    with pytest.raises(DivergedError, match="what; where; fix"), Run.create(settings) as run:
+        run.begin()
+        shutil.rmtree(run.folder)
+        raise DivergedError("what", "where", "fix")
+    with pytest.raises(StorageError, match=r"cannot write .* bytes .*status.json"), Run.create(settings) as run:
+        run.begin()
+        shutil.rmtree(run.folder)
+
+
+def test_the_names_of_runs_are_in_the_order_of_time_everywhere(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In summer and winter, on a login node and in a container: they are in UTC."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("only POSIX changes the time zone of a process")
+    names = []
+    for zone in ("Asia/Tokyo", "UTC", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        names.append(Run.create(settings).folder.name)
+    monkeypatch.undo()
+    time.tzset()
+    times = [datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC) for name in names]
+    assert times == sorted(times) and times[2] - times[0] < timedelta(minutes=5)
+
+
+def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> None:
+    run = Run.create(settings)
+    starts = [(True, {}), (True, {}), (True, {"data_sha256": "other"}), (True, {})]
+    told = [write_capsule(run, exact=exact, **{"data_sha256": "a", **facts}) for exact, facts in starts]
+    assert told == [[], [], ["data_sha256"], []]
+    capsule = read_json(run.folder / "capsule.json")
+    assert not capsule["exact"] and len(capsule["starts"]) == 4 and capsule["data_sha256"] == "a"
+    assert [start.get("data_sha256") for start in capsule["starts"]] == [None, None, "other", None]
 
 
 def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:

@@ -18,6 +18,22 @@ def test_a_checkpoint_is_due_after_steps_or_minutes(text: str, due: list[int]) -
     assert [step for step in range(1, 7) if interval.is_due(step)] == due
 
 
+def test_ten_minutes_are_six_hundred_seconds() -> None:
+    assert Interval("10min").seconds == 600
+
+
+def test_the_best_checkpoint_is_written_first(settings: Settings) -> None:
+    """A last one must not tell of a best one that is not there yet."""
+    with Run.create(settings) as run:
+        run.begin()
+        run.best.mkdir()  # so that it cannot be written
+        saver = Saver(run)
+        saver.save({}, best=True)
+        with pytest.raises(StorageError, match=r"cannot write .*best.pt"):
+            saver.wait()
+        assert not run.last.exists()
+
+
 def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:
     with Run.create(settings) as run:
         run.begin()

@@ -1,17 +1,19 @@
 """Settings survive a trip through YAML; a broken file gets one sentence."""
 
+from contextlib import nullcontext
 from dataclasses import field, make_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Literal, Optional
 
 import pytest
+import yaml
 
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
 from {{ cookiecutter.__package }}.parsing import check_saved, parse
-from {{ cookiecutter.__package }}.settings_file import check_changes, read_flags, saved_settings, to_yaml
+from {{ cookiecutter.__package }}.settings_file import check_changes, flatten, read_flags, saved_settings, to_yaml
 
 
 def test_settings_survive_yaml(tmp_path: Path) -> None:
@@ -92,6 +94,15 @@ def test_a_resumed_run_may_change_how_long_and_where_but_not_what(tmp_path: Path
         check_changes(began, Settings(lr=0.5, batch_size=8), tmp_path)
     with pytest.raises(RefusedError, match=r"--deterministic=False, not --deterministic=True"):
         check_changes(began, Settings(deterministic=True), tmp_path)
+
+
+def test_nothing_else_may_change() -> None:
+    may = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "data.path"}
+    saved = dict(flatten(yaml.safe_load(to_yaml(Settings()))))
+    for name in saved:
+        before = yaml.safe_dump({**saved, name: "another"})
+        with nullcontext() if name in may else pytest.raises(RefusedError, match=f"began with --{name}=another, not "):
+            check_changes(before, Settings(), Path("run"))
 
 
 def test_a_setting_that_was_added_since_does_not_stop_a_resume(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def test_every_sample_is_in_one_split_and_every_class_in_each(count: int, seed: 
     whole = samples(count)
     splits = cut(whole, NAMES, DataSettings(split_seed=seed), whole.y)
     train, val, test = positions(splits)
+    assert [train, val, test] == [sorted(part) for part in (train, val, test)]  # they lie as in the file
     assert sorted(train + val + test) == list(range(count))
     assert len(val) == len(test) == round(0.15 * count)
     if count > 50:

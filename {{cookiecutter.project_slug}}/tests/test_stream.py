@@ -1,6 +1,7 @@
 """Samples that stay in their files are the same samples, and are trained on in an order of their own."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -173,13 +174,18 @@ def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> Non
         load_splits(ArrayFile(tmp_path / "mine.npz"), DataSettings(path=tmp_path / "mine.npz", resident="no"))
 
 
-def test_data_that_changes_while_it_is_read_is_noticed(save: Save, start: Command) -> None:
+@pytest.mark.parametrize("what", ["x", "y"])
+def test_data_that_changes_while_it_is_read_is_noticed(save: Save, start: Command, what: str) -> None:
+    """Or that is gone: targets are read once."""
     folder = save(**bundled())
     process = start("train", f"--data.path={folder}", "--data.resident=no", "--epochs=20", "--patience=0")
     wait_for(process, "epoch  1/20")
-    x = np.load(folder / "x.npy", mmap_mode="r+")
-    x[:] = x[::-1].copy()
-    x.flush()
+    if what == "x":
+        x = np.load(folder / "x.npy", mmap_mode="r+")
+        x[:] = x[::-1].copy()
+        x.flush()
+    else:
+        shutil.rmtree(folder)
     _, errors = process.communicate()
     assert process.returncode == 5 and errors.startswith("error: the data has changed since the run began; ")
     assert not list(folder.parent.rglob("evaluation.json"))

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from {{ cookiecutter.__package }} import checks
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.data_config import DataSettings
+from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.splits import Split
 from {{ cookiecutter.__package }}.survey import constant_features, origin, shared, summary
 
@@ -44,6 +46,15 @@ def test_constant_features_are_found() -> None:
     x[:, 1, 2] = 4
     assert constant_features(x) == [(1, 2)]
     assert constant_features(np.ones((5, 2))) == [(0,), (1,)]
+
+
+def test_large_arrays_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "ROWS", 4)  # two rows of these
+    x = np.array([[1.0, 5.0], [1.0, 6.0], [1.0, 5.0], [1.0, 5.0], [1.0, 5.0]])
+    assert constant_features(x) == [(0,)]
+    x[4, 1] = np.nan
+    with pytest.raises(DataError, match=r"nan at index \[4, 1\]; in x; "):
+        checks.check(x, "in x")
 
 
 def test_samples_in_two_splits_are_counted_once_each() -> None:

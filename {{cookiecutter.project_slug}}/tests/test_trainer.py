@@ -132,9 +132,23 @@ def test_a_step_that_fp16_leaves_out_is_no_divergence(settings: Settings) -> Non
         assert all(map(torch.equal, before, trainer.step.model.parameters()))
 
 
+def test_every_setting_reaches_what_it_sets(settings: Settings) -> None:
+    settings = replace(settings, seed=5, clip_norm=0.5, accumulate=3, weight_decay=0.07, precision="bf16")
+    with build(replace(settings, augment=AugmentSettings(noise=0.1), checkpoint_every="7")) as trainer:
+        step, groups = trainer.step, trainer.step.optimizer.param_groups
+        assert (step.clip_norm, step.accumulate, step.precision) == (0.5, 3, torch.bfloat16)
+        assert [group["weight_decay"] for group in groups] == [0.07, 0.0]
+        assert trainer.train_batches.augmentation and trainer.train_batches.augmentation.seed == 5
+        assert trainer.train_batches.seed == 5 and trainer.interval.steps == 7
+    if len(step.sides) > 1:
+        with build(replace(settings, data=replace(settings.data, resize="16"))) as trainer:
+            assert trainer.step.sides == (16, 16)
+
+
 def test_only_the_training_split_varies(settings: Settings) -> None:
     experiment = Experiment(replace(settings, augment=AugmentSettings(noise=0.1)))
-    assert experiment.batches("train").augmentation and experiment.data.splits["train"].training
+    varied = experiment.batches("train").augmentation
+    assert varied and varied.dense == experiment.targets.dense and experiment.data.splits["train"].training
     for name in ("val", "test"):
         assert not experiment.batches(name).augmentation and not experiment.data.splits[name].training
 
@@ -348,11 +362,13 @@ def test_an_operation_that_torch_cannot_repeat_is_named(settings: Settings) -> N
     def put(module: torch.nn.Module, inputs: object) -> None:
         torch.zeros(1).put_(torch.tensor([0]), torch.ones(1))
 
-    with build(replace(settings, deterministic=True)) as trainer:
-        trainer.step.model.register_forward_pre_hook(put)
-        with pytest.raises(ConfigError, match="torch has no put_ that gives the same bits each time; in the model; "):
-            trainer.fit()
-    torch.use_deterministic_algorithms(False)
+    try:
+        with build(replace(settings, deterministic=True)) as trainer:
+            trainer.step.model.register_forward_pre_hook(put)
+            with pytest.raises(ConfigError, match="torch has no put_ that gives the same bits each time; in the model"):
+                trainer.fit()
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_no_step_waits_for_the_host(settings: Settings) -> None:

@@ -46,3 +46,17 @@ def test_a_wrong_in_size_is_refused_with_both_numbers() -> None:
         "--model.in-size is 100 but must be 2304; in build_model, where a sample (3, 67, 67) becomes (256, 3, 3); "
         "leave it out to have it measured"
     )
+
+
+def test_every_layer_but_the_first_sees_what_relu_leaves() -> None:
+    model, lowest = build((1, 67, 67), replace(DEFAULTS, width=6, hidden_size=16)), []
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_pre_hook(lambda module, inputs: lowest.append(inputs[0].min()))
+    model(torch.randn(4, 1, 67, 67))
+    assert len(lowest) == 2 + 3 and lowest[0] < 0 and min(lowest[1:]) >= 0
+
+
+def test_both_wide_layers_have_the_dropout_of_the_settings() -> None:
+    model = build((1, 35, 35), replace(DEFAULTS, hidden_size=16, dropout=0.7))
+    assert [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)] == [0.7, 0.7]

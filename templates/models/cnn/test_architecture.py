@@ -67,4 +67,14 @@ def test_settings_change_the_network() -> None:
     assert build((1, 8, 8), replace(DEFAULTS, width=8)).stages[0].out_channels == 8
     assert len(build((1, 8, 8), replace(DEFAULTS, depth=3)).stages) == 3 * 7
     assert build((1, 8, 8), replace(DEFAULTS, hidden_size=16)).output.in_features == 16
-    assert build((1, 8, 8), replace(DEFAULTS, dropout=0.7)).linear[2].p == 0.7
+    dropped = build((1, 8, 8), replace(DEFAULTS, dropout=0.7)).modules()
+    assert [module.p for module in dropped if isinstance(module, torch.nn.Dropout)] == [0.7]
+
+
+def test_every_layer_but_the_first_sees_what_relu_leaves() -> None:
+    model, lowest = build((1, 8, 8)), []
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_pre_hook(lambda module, inputs: lowest.append(inputs[0].min()))
+    model(torch.randn(4, 1, 8, 8))
+    assert len(lowest) == 4 + 2 and lowest[0] < 0 and min(lowest[1:]) >= 0

@@ -48,4 +48,14 @@ def test_a_wrong_in_size_is_refused_with_both_numbers() -> None:
 def test_settings_change_the_network() -> None:
     assert build((5,), replace(DEFAULTS, width=9)).output.in_features == 9
     assert len(build((5,), replace(DEFAULTS, depth=0)).hidden) == 0
-    assert build((5,), replace(DEFAULTS, dropout=0.7)).hidden[2].p == 0.7
+    dropped = build((5,), replace(DEFAULTS, dropout=0.7)).modules()
+    assert [module.p for module in dropped if isinstance(module, torch.nn.Dropout)] == [0.7, 0.7]
+
+
+def test_every_layer_but_the_first_sees_what_relu_leaves() -> None:
+    model, lowest = build((5,)), []
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_pre_hook(lambda module, inputs: lowest.append(inputs[0].min()))
+    model(torch.randn(4, 5))
+    assert len(lowest) == 3 and lowest[0] < 0 and min(lowest[1:]) >= 0

@@ -51,3 +51,12 @@ def test_blocks_begin_as_the_identity() -> None:
     block = build((1, 8, 8)).blocks[0]
     x = torch.randn(2, 16, 8, 8).relu()
     assert torch.equal(block(x), x)
+
+
+def test_every_layer_but_the_first_sees_what_relu_leaves() -> None:
+    model, lowest = build((1, 8, 8), replace(DEFAULTS, depth=14)), []
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_pre_hook(lambda module, inputs: lowest.append(inputs[0].min()))
+    model(torch.randn(4, 1, 8, 8))
+    assert len(lowest) == 14 + 2 and lowest[0] < 0 and min(lowest[1:]) >= 0  # two shortcuts

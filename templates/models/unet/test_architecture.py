@@ -51,3 +51,28 @@ def test_the_outline_is_what_is_measured(shape: tuple[int, ...], lowest: str) ->
     model(torch.randn(2, *shape))
     assert " x ".join(map(str, seen[0][2:])) == lowest
     assert f"down to {lowest} positions and {seen[0][1]} channels" in str(DEFAULTS.outline(shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 9), (1, 9, 13)])
+def test_samples_are_continued_at_their_ends(shape: tuple[int, ...]) -> None:
+    """So that an output stands where its input does: sides become a multiple of 2 ** depth by repeating their last."""
+    model, x = build(shape).eval(), torch.randn(1, *shape)
+    continued = x
+    for axis in range(2, x.ndim):
+        last = continued.narrow(axis, x.shape[axis] - 1, 1)
+        continued = torch.cat([continued, *[last] * (16 - x.shape[axis])], dim=axis)
+    expected = model(continued)
+    for axis in range(2, x.ndim):
+        expected = expected.narrow(axis, 0, x.shape[axis])
+    assert torch.allclose(model(x), expected, atol=1e-6)
+
+
+def test_every_level_has_relu_and_dropout() -> None:
+    model, lowest = build((1, 16, 16), replace(DEFAULTS, dropout=0.7)), []
+    levels = [*model.down, *model.merge]
+    for level in levels:
+        for layer in (level[3], level[-1]):  # what enters the second convolution, and the dropout
+            layer.register_forward_pre_hook(lambda module, inputs: lowest.append(inputs[0].min()))
+    model(torch.randn(2, 1, 16, 16))
+    assert len(lowest) == 2 * 7 and min(lowest) >= 0
+    assert [level[-1].p for level in levels] == [0.7] * 7

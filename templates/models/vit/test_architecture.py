@@ -49,3 +49,34 @@ def test_every_patch_has_a_say() -> None:
     before = model(x)
     x[..., 8, 12] = 9
     assert not torch.allclose(model(x), before)
+
+
+def test_attention_is_that_of_torch_with_as_many_heads() -> None:
+    attention = build((1, 8, 8)).blocks[0].attention[0]
+    torch.nn.init.normal_(attention.qkv.bias)
+    expected = torch.nn.MultiheadAttention(DEFAULTS.width, DEFAULTS.heads, batch_first=True)
+    weights = (attention.qkv.weight, attention.qkv.bias, attention.output.weight, attention.output.bias)
+    names = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
+    expected.load_state_dict(dict(zip(names, weights, strict=True)))
+    x = torch.randn(2, 17, DEFAULTS.width)
+    assert torch.allclose(attention(x), expected(x, x, x, need_weights=False)[0], atol=1e-5)
+
+
+def test_the_linear_layers_of_a_block_have_gelu_between_them() -> None:
+    block = build((1, 8, 8)).eval().blocks[0]
+    first, _, _, second, _ = block.mlp
+    x = torch.randn(2, 17, DEFAULTS.width)
+    hidden = first(x)
+    assert torch.allclose(block.mlp(x), second(hidden * (1 + torch.erf(hidden / 2**0.5)) / 2), atol=1e-5)
+
+
+def test_the_class_token_gives_the_output() -> None:
+    """Without blocks it has seen nothing of the sample, which then makes no difference."""
+    model = build_model((1, 8, 8), 7, **asdict(DEFAULTS) | {"depth": 0}).eval()
+    torch.nn.init.normal_(model.output.weight)
+    assert torch.equal(model(torch.zeros(1, 1, 8, 8)), model(torch.ones(1, 1, 8, 8)))
+
+
+def test_every_layer_has_the_dropout_of_the_settings() -> None:
+    model = build((1, 8, 8), replace(DEFAULTS, depth=2, dropout=0.7))
+    assert [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)] == [0.7] * (1 + 2 * 3)

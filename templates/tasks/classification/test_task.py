@@ -8,6 +8,8 @@ import torch
 from torch.nn import functional
 
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.figures import draw
 from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.task import Task
 
@@ -56,6 +58,20 @@ def test_balanced_weights_make_every_class_count_the_same() -> None:
     assert torch.allclose(task(class_weights="balanced").loss(OUTPUT, TARGET), expected)
 
 
+def test_balanced_weights_and_label_smoothing_go_together() -> None:
+    """By hand: 0.3 is spread over three classes, so a sample is 0.8 of its own class; the weights are those above."""
+    shares = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]])
+    losses = -(shares * OUTPUT.log_softmax(1)).sum(1)
+    expected = (losses * torch.tensor([4 / 3, 2 / 3, 2 / 3])).mean()
+    assert torch.allclose(task(class_weights="balanced", label_smoothing=0.3).loss(OUTPUT, TARGET), expected)
+
+
+def test_more_is_better_of_everything_but_the_loss() -> None:
+    few = {"loss": False, "accuracy": True, "macro_f1": True}
+    assert task().maximize == few
+    assert of_classes(list(range(6))).maximize == few | {"top_5_accuracy": True}
+
+
 def test_metrics_weigh_every_sample_the_same() -> None:
     metrics = task().metrics(CPU)
     metrics.update(OUTPUT[:2], TARGET[:2])
@@ -67,6 +83,14 @@ def test_metrics_weigh_every_sample_the_same() -> None:
     assert set(scores) == set(task().maximize) - {"loss"} >= {"accuracy", "macro_f1"}
     assert "top_5_accuracy" not in scores  # of three classes
     assert metrics.details() == {"f1/a": 1.0, "f1/b": 0.0, "f1/c": pytest.approx(2 / 3)}
+
+
+def test_classes_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
+    metrics = of_classes([3, 5, 7, 9]).metrics(CPU)
+    metrics.update(torch.eye(4)[[0, 2]], torch.tensor([0, 1]))
+    # by hand: F1 is 1 for class 3, and 0 for class 5, which only occurs, and 7, which is only predicted
+    assert metrics.compute()["macro_f1"] == pytest.approx(1 / 3)
+    assert metrics.details() == {"f1/3": 1.0, "f1/5": 0.0, "f1/7": 0.0}
 
 
 def test_more_samples_than_floats_can_count() -> None:
@@ -92,3 +116,25 @@ def test_predictions_have_the_original_names() -> None:
     assert np.allclose(predicted["probability"], OUTPUT.softmax(1).numpy(), atol=0.01)
     assert task().column_names() == {"probability": ["a", "b", "c"]}
     assert of_classes([3, 7, 9]).predict(OUTPUT)["prediction"].tolist() == [3, 9, 7]
+
+
+def test_figures_by_hand() -> None:
+    """Of three samples of a, two are taken for b; of two of c, one is taken for a; there is none of b."""
+    target = torch.tensor([0, 0, 0, 2, 2])
+    probability = torch.tensor([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7], [0.7, 0.1, 0.2]])
+    samples = np.arange(5.0).repeat(4).reshape(5, 1, 2, 2)
+    figures = draw(ArrayDataset(samples, target.numpy()), probability.log(), target, task())
+
+    matrix = figures["confusion"].axes[0]
+    assert (matrix.get_xlabel(), matrix.get_ylabel()) == ("predicted", "true")
+    assert [label.get_text() for label in matrix.get_xticklabels()] == ["a", "b", "c"]
+    assert [label.get_text() for label in matrix.get_yticklabels()] == ["a", "b", "c"]
+    shares = [[1 / 3, 2 / 3, 0.0], [0.0, 0.0, 0.0], [1 / 2, 0.0, 1 / 2]]  # of the samples of each class: a row
+    assert np.allclose(np.asarray(matrix.images[0].get_array()), shares)
+    counts = {text.get_position(): text.get_text() for text in matrix.texts}  # by column and row
+    assert counts == {(0, 0): "1", (1, 0): "2", (0, 2): "1", (2, 2): "1"}
+
+    shown = [axes for axes in figures["worst_mistakes"].axes if axes.images]
+    titles = ["a, taken for b (80%)", "c, taken for a (70%)", "a, taken for b (60%)"]  # the surest comes first
+    assert [axes.get_title() for axes in shown] == titles
+    assert [np.asarray(axes.images[0].get_array()).max() for axes in shown] == [2, 4, 1]

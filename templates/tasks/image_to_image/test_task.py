@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.figures import draw
 from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.task import Task, ssim
 
@@ -49,6 +52,11 @@ def test_metrics_by_hand_in_batches_of_any_size() -> None:
     assert set(scores) == set(task().maximize) - {"loss"}
 
 
+def test_more_is_better_of_likeness_and_less_of_errors() -> None:
+    assert task().maximize == {"loss": False, "psnr": True, "mae": False, "ssim": True}
+    assert task(sides=1).maximize == {"loss": False, "psnr": True, "mae": False}
+
+
 def test_a_perfect_output_has_100_decibels_and_an_ssim_of_1() -> None:
     metrics = task().metrics(CPU)
     metrics.update(standardised(TARGET.double()).float(), TARGET)
@@ -73,3 +81,16 @@ def test_ssim_takes_images_of_any_size(side: int) -> None:
 def test_predictions_are_in_the_units_of_the_file() -> None:
     predicted = task().predict(standardised(TARGET.float()).bfloat16())["prediction"]
     assert predicted.shape == (3, 2, 16, 16) and abs(predicted - TARGET.numpy()).max() < 2
+
+
+def test_samples_are_drawn_before_and_after_and_beside_their_targets() -> None:
+    samples, made = np.random.default_rng(0).random((2, 2, 16, 16)), TARGET[1:].float()
+    figure = draw(ArrayDataset(samples, TARGET[:2].numpy()), standardised(made), TARGET[:2], task())["before_and_after"]
+
+    assert [axes.get_title() for axes in figure.axes] == ["before", "after", "target", "", "", ""]
+    for n, columns in enumerate((figure.axes[:3], figure.axes[3:])):
+        before, after, target = (axes.images[0] for axes in columns)
+        for image, expected in ((before, samples[n, 0]), (after, made[n, 0]), (target, TARGET[n, 0])):  # channel 0
+            assert np.allclose(np.asarray(image.get_array()), expected, atol=1e-4)
+        shades = (TARGET[n].min().item(), TARGET[n].max().item())  # which mean the same in both
+        assert after.get_clim() == target.get_clim() == shades

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.figures import draw, labels
 from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.task import Task
 
@@ -54,6 +57,30 @@ def test_metrics_by_hand_in_batches_of_any_size() -> None:
     assert metrics.details() == {"average_precision/0": pytest.approx(first), "average_precision/1": 1.0}
 
 
+def test_more_is_better_of_everything_but_the_loss() -> None:
+    more = {"mean_average_precision": True, "macro_f1": True, "subset_accuracy": True}
+    assert task().maximize == {"loss": False} | more
+
+
+def test_the_threshold_reaches_the_metrics() -> None:
+    metrics = task(threshold=0.7).metrics(CPU)
+    metrics.update(OUTPUT, TARGET)
+    scores = metrics.compute()
+    # Label 0: predicted for samples 0 and 1, of which one is right, of three; label 1: for its only sample.
+    assert scores["macro_f1"] == pytest.approx((2 * 1 / (2 + 3) + 1) / 2)
+    assert scores["subset_accuracy"] == pytest.approx(1 / 4)
+
+
+def test_labels_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
+    metrics = Task(Targets([1, 1, 1, 1], 2), TaskSettings(), CPU).metrics(CPU)
+    output = torch.tensor([[2.0, -1.0, 1.0, -1.0], [-2.0, -1.0, -1.0, -2.0]])
+    metrics.update(output, torch.tensor([[1, 0, 0, 0], [0, 0, 0, 1]]))
+    # F1 is 1 for label 0, and 0 for label 2, which is only predicted, and 3, which only occurs, at the second rank.
+    assert metrics.compute()["macro_f1"] == pytest.approx(1 / 3)
+    assert metrics.compute()["mean_average_precision"] == pytest.approx((1 + 1 / 2) / 2)
+    assert metrics.details() == {"average_precision/0": 1.0, "average_precision/3": 0.5}
+
+
 def test_equal_outputs_share_their_rank() -> None:
     """Whatever their order in the file: of four samples with one output, two have the label."""
     metrics = Task(Targets([2], 4), TaskSettings(), CPU).metrics(CPU)
@@ -66,3 +93,29 @@ def test_predictions_are_0_and_1_with_their_probabilities() -> None:
     assert predicted["prediction"].tolist() == [[1, 0], [1, 1], [0, 0], [0, 0]]
     assert predicted["probability"][0, 0] == pytest.approx(0.952574, abs=1e-5)
     assert task().column_names() == {"prediction": ["0", "1"], "probability": ["0", "1"]}
+
+
+def test_figures_by_hand() -> None:
+    """A fifth sample has a label 0 of probability 0.57, which is below the threshold."""
+    output, target = torch.cat([OUTPUT, torch.tensor([[0.3, -1.0]])]), torch.cat([TARGET, torch.zeros(1, 2).byte()])
+    samples = np.arange(5.0).repeat(4).reshape(5, 1, 2, 2)
+    figures = draw(ArrayDataset(samples, target.numpy()), output, target, task(threshold=0.6))
+
+    curves = figures["precision_recall"].axes[0]
+    assert (curves.get_xlabel(), curves.get_ylabel()) == ("recall", "precision")
+    first, second = curves.lines
+    assert (first.get_label(), second.get_label()) == ("0", "1")
+    # The surest come first. Label 0: yes, no, yes, no, yes; label 1: yes, and no more.
+    assert np.allclose(np.asarray(first.get_xdata()), [1 / 3, 1 / 3, 2 / 3, 2 / 3, 1])
+    assert np.allclose(np.asarray(first.get_ydata()), [1, 1 / 2, 2 / 3, 2 / 4, 3 / 5])
+    assert np.allclose(np.asarray(second.get_xdata()), 1)
+    assert np.allclose(np.asarray(second.get_ydata()), [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+
+    shown = [axes for axes in figures["worst_mistakes"].axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["0, taken for 1", "1, taken for 0+1"]  # the larger loss comes first
+    assert [np.asarray(axes.images[0].get_array()).max() for axes in shown] == [2, 1]
+
+
+def test_titles_name_the_first_labels() -> None:
+    assert labels(torch.tensor([0, 1, 1, 1, 1, 0])) == "1+2+3+4" and labels(torch.ones(5)) == "0+1+2+3+..."
+    assert labels(torch.zeros(3)) == "none"

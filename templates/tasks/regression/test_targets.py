@@ -32,9 +32,17 @@ def test_targets_that_are_no_numbers_get_one_sentence(y: np.ndarray) -> None:
         arrange(y, (4,), "in y")
 
 
-def test_a_target_that_never_varies_is_refused() -> None:
-    with pytest.raises(DataError, match="target 1 is 3 for all samples; in train; leave out this column"):
-        Targets.learn(np.array([[1.0, 3.0], [2.0, 3.0]]), TaskSettings(), "in train")
+@pytest.mark.parametrize("value", [3, 0.1])
+def test_a_target_that_never_varies_is_refused(value: float) -> None:
+    """The deviation of seven times 0.1 is not exactly zero when it is computed."""
+    y = np.stack([np.arange(7.0), np.full(7, value)], axis=1)
+    with pytest.raises(DataError, match=f"target 1 is {value} for all samples; in train; leave out this column"):
+        Targets.learn(y, TaskSettings(), "in train")
+
+
+def test_a_target_that_varies_too_little_to_be_standardised_is_refused() -> None:
+    with pytest.raises(DataError, match="target 0 is 0 for all samples; in train"):
+        Targets.learn(np.array([[0.0], [1e-200]]), TaskSettings(), "in train")
 
 
 def test_another_number_of_targets_is_refused() -> None:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.figures import draw, row
 from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.task import Task
 
@@ -44,6 +47,10 @@ def test_metrics_by_hand_in_batches_of_any_size() -> None:
     assert metrics.details()["mae/1"] == pytest.approx(4 / 3) and len(metrics.details()) == 6
 
 
+def test_more_is_better_of_r2_and_less_of_errors() -> None:
+    assert task().maximize == {"loss": False, "r2": True, "mae": False, "rmse": False}
+
+
 def test_targets_without_any_variance_have_nothing_to_explain() -> None:
     for count in (1, 100):
         metrics = task().metrics(CPU)
@@ -58,3 +65,26 @@ def test_predictions_are_in_the_units_of_the_file() -> None:
     one = Task(Targets([5.0], [2.0]), TaskSettings(), CPU)
     assert one.predict(OUTPUT[:, :1])["prediction"].tolist() == [5, 7, 9]
     assert task().column_names() == {"prediction": ["0", "1"]}
+
+
+def test_figures_by_hand_in_the_units_of_the_file() -> None:
+    samples = np.arange(3.0).repeat(4).reshape(3, 1, 2, 2)
+    figures = draw(ArrayDataset(samples, TARGET.numpy()), OUTPUT, TARGET, task())
+
+    first, second = figures["predicted_against_true"].axes
+    assert (first.get_title(), second.get_title()) == ("target 0", "target 1")
+    assert (first.get_xlabel(), first.get_ylabel()) == ("true", "predicted")
+    assert np.array_equal(first.collections[0].get_offsets(), [[105, 100], [110, 110], [100, 120]])
+    assert np.array_equal(second.collections[0].get_offsets(), [[-1, -1], [-5, -5], [1, -3]])
+    assert np.array_equal(first.lines[0].get_xydata(), [[100, 100], [120, 120]])  # where predictions are perfect
+    assert np.array_equal(second.lines[0].get_xydata(), [[-5, -5], [1, 1]])
+
+    # The errors of the last sample are 20 and -4, of the first -5 and 0; the second has none, and is not shown.
+    shown = [axes for axes in figures["worst_mistakes"].axes if axes.images]
+    titles = ["100, 1, predicted 120, -3", "105, -1, predicted 100, -1"]
+    assert [axes.get_title().replace("\n", " ") for axes in shown] == titles
+    assert [np.asarray(axes.images[0].get_array()).max() for axes in shown] == [2, 0]
+
+
+def test_titles_tell_two_numbers() -> None:
+    assert row(torch.tensor([1234.5])) == "1.23e+03" and row(torch.tensor([0.1, -2.0, 3.0])) == "0.1, -2, ..."

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from {{ cookiecutter.__package }} import targets
 from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.errors import DataError
-from {{ cookiecutter.__package }}.targets import IGNORED, Targets, arrange, strata
+from {{ cookiecutter.__package }}.targets import IGNORED, Targets, arrange, parts, strata
 
 MASKS = np.array([[[7, 200], [255, 7]], [[7, 7], [7, 7]]])  # (N, H, W)
 
@@ -24,6 +25,28 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%)"
 
 
+def test_values_may_be_as_far_apart_as_32_bits_allow() -> None:
+    masks = np.array([[-(2**31), 0, 256, 2**31 - 1]])
+    y = arrange(masks, (3, 4), "in y")
+    learned = Targets.learn(y, TaskSettings(), "in train")
+    assert learned.values == masks[0].tolist() and learned.encode(y, "in val").tolist() == [[0, 1, 2, 3]]
+
+
+def test_large_masks_are_read_some_at_a_time_to_the_last() -> None:
+    """Of so many positions that two masks, or less than one, fit into a part; broadcast, they take no memory."""
+    assert [len(part) for part in parts(np.broadcast_to(np.uint8(0), (5, 2**21)))] == [2, 2, 1]
+    assert [len(part) for part in parts(np.broadcast_to(np.uint8(0), (2, 2**23)))] == [1, 1]
+
+
+def test_all_parts_are_counted_and_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "parts", lambda y: (y[n : n + 1] for n in range(len(y))))
+    learned = Targets.learn(MASKS, TaskSettings(), "in train")
+    assert (learned.values, learned.counts, learned.ignored) == ([7, 200], [6, 1], 1)
+    assert learned.encode(MASKS[::-1], "in val").tolist() == [[[0, 0], [0, 0]], [[0, 1], [IGNORED, 0]]]
+    with pytest.raises(DataError, match="the masks hold 9, which"):
+        learned.encode(np.array([7, 7, 9]), "in val")
+
+
 def test_another_value_may_be_ignored_or_none() -> None:
     assert Targets.learn(MASKS, TaskSettings(ignore_index=7), "in train").values == [200, 255]
     assert Targets.learn(MASKS, TaskSettings(ignore_index=-1), "in train").values == [7, 200, 255]
@@ -36,7 +59,9 @@ def test_another_value_may_be_ignored_or_none() -> None:
         (np.zeros(2), r"the masks have shape \(\), and the samples"),
         (np.full((2, 2, 2), 0.5), "the masks, of type float64, do not hold class numbers; in y; number the classes"),
         (np.full((2, 2, 2), "a"), "the masks, of type <U1, do not hold class numbers"),
-        (np.full((2, 2, 2), 2**40), "the masks, of type int64, do not hold class numbers"),
+        (np.full((2, 2, 2), 2**31), "the masks, of type int64, do not hold class numbers"),
+        (np.full((2, 2, 2), -(2**31) - 1), "the masks, of type int64, do not hold class numbers"),
+        (np.full((2, 2, 2), -(2**40)), "the masks, of type int64, do not hold class numbers"),
     ],
 )
 def test_masks_that_are_none_get_one_sentence(masks: np.ndarray, sentence: str) -> None:

@@ -1,5 +1,6 @@
 """Cross entropy and counts of positions; what is to be ignored counts nowhere."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from {{ cookiecutter.__package }}.config import TaskSettings
-from {{ cookiecutter.__package }}.figures import show_mask
+from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.figures import draw, show_mask
 from {{ cookiecutter.__package }}.plots import grid, show
 from {{ cookiecutter.__package }}.targets import IGNORED, Targets
 from {{ cookiecutter.__package }}.task import Task
@@ -73,6 +75,20 @@ def test_metrics_by_hand_in_batches_of_any_size() -> None:
     assert metrics.details() == {"iou/0": pytest.approx(1 / 3), "iou/7": pytest.approx(3 / 4), "iou/200": 0.0}
 
 
+def test_more_is_better_of_everything_but_the_loss() -> None:
+    assert task().maximize == {"loss": False, "mean_iou": True, "mean_dice": True, "pixel_accuracy": True}
+
+
+def test_classes_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
+    metrics = Task(Targets([0, 7, 9, 200], [1, 1, 1, 1], 255, 0), TaskSettings(), CPU).metrics(CPU)
+    output = functional.one_hot(torch.tensor([[0, 0, 1, 1]]), 4).movedim(-1, 1).float()  # (1, 4, 4)
+    metrics.update(output, torch.tensor([[0, 1, 1, 2]], dtype=torch.int16))
+    # Class 0: 1 right, 1 wrong; class 7: 1 right, 1 wrong, 1 missed; class 9: 1 missed; class 200: nothing.
+    assert metrics.compute()["mean_iou"] == pytest.approx((1 / 2 + 1 / 3 + 0) / 3)
+    assert metrics.compute()["mean_dice"] == pytest.approx((2 / 3 + 2 / 4 + 0) / 3)
+    assert metrics.details() == {"iou/0": pytest.approx(1 / 2), "iou/7": pytest.approx(1 / 3), "iou/9": 0.0}
+
+
 def test_predictions_have_the_original_values() -> None:
     predicted = task().predict(OUTPUT.bfloat16())["prediction"]
     assert predicted.dtype == np.uint8 and predicted.shape == (3, 4, 5)
@@ -81,12 +97,37 @@ def test_predictions_have_the_original_values() -> None:
     assert set(np.unique(wide.predict(OUTPUT)["prediction"])) == {-1, 5, 70_000}
 
 
+@pytest.mark.parametrize(("values", "kind"), [([0, 255], np.uint8), ([0, 256], np.int64), ([-1, 0], np.int64)])
+def test_predictions_are_bytes_if_all_values_fit(values: list[int], kind: type[np.generic]) -> None:
+    of_two = Task(Targets(values, [1, 1], 99, 0), TaskSettings(), CPU)
+    predicted = of_two.predict(OUTPUT[:, :2])["prediction"]
+    assert predicted.dtype == kind and np.unique(predicted).tolist() == values
+
+
+@pytest.mark.parametrize("sides", [(2, 3), (4, 2, 3)])
+def test_samples_are_drawn_alone_and_under_their_own_masks(sides: tuple[int, ...]) -> None:
+    count = torch.arange(2 * math.prod(sides)).view(2, *sides)  # no two samples and no two slices are alike
+    target, predicted = (count % 7 % 3).short(), count % 5 % 3
+    target[:, ..., 0, 1] = IGNORED
+    output = functional.one_hot(predicted, 3).movedim(-1, 1).float()
+    figure = draw(ArrayDataset(count[:, None].numpy(), target.numpy()), output, target, task())["masks"]
+
+    assert [axes.get_title() for axes in figure.axes] == ["sample", "true", "predicted", "", "", ""]
+    middle = (slice(None), 2) if len(sides) == 3 else (slice(None),)  # of a volume, this slice is shown
+    for n, columns in enumerate((figure.axes[:3], figure.axes[3:])):
+        for axes, mask in zip(columns, (None, target, predicted), strict=True):
+            layers: list[np.ndarray] = [np.ma.filled(np.ma.asarray(image.get_array()), 0) for image in axes.images]
+            assert np.array_equal(layers[0], count[middle][n]) and len(layers) == (1 if mask is None else 2)
+            if mask is not None:
+                assert np.array_equal(layers[1], mask[middle][n].clamp(min=0))  # 0 where it is see-through
+
+
 @pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
 def test_a_mask_lies_over_its_sample(shape: tuple[int, ...]) -> None:
     pictures = []
     for value in (None, 0, 1):
         figure, axes = grid(1, 2)
-        show(axes[0], torch.arange(np.prod(shape)).view(shape) % 7)
+        show(axes[0], torch.arange(math.prod(shape)).view(shape) % 7)
         if value is not None:
             show_mask(axes[0], torch.full(shape[1:], value), 2)
         pictures.append(drawn(figure))

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from contextlib import suppress
 
 
 def run() -> None:
@@ -17,9 +16,12 @@ def run() -> None:
         code = main()
     except KeyboardInterrupt:
         code = 130
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # nobody listens; Python would try again, and leave with another code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if code == 130 and os.name == "posix" and "TORCHELASTIC_RUN_ID" not in os.environ:
-        with suppress(OSError):
-            print(end="", flush=True)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     sys.exit(code)

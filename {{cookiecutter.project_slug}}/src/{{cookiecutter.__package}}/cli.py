@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             import_images.run(command.folder, command.out, resize=command.resize)
         else:
             use(command)
+        print(end="", flush=True)  # what cannot be written must not go unnoticed, unless train.log has it
         return 0
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
@@ -65,7 +66,7 @@ def sentence(error: Exception) -> str:
         fix = "make room, or choose a place where you may write (--runs-dir, --out)"
         if exit_code(error) == ConfigError.exit_code:
             fix = "give another path"
-        return printable(f"{error.strerror}; {error.filename or 'in the run directory'}; {fix}")
+        return printable(f"{error.strerror}; {error.filename or 'where it was written'}; {fix}")
     if what := out_of_memory(error):
         return f"{what}; in this process; close others, or give it smaller data, a smaller model, smaller batches"
     # A bug, or an exception in code that the user has edited: the last place in this package is where to look.

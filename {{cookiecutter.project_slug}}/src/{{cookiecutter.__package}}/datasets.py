@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from .arrays import given_splits, load_splits
 from .batches import Batches
 from .config import Settings
 from .data import Normalisation, build_dataset
-from .errors import RefusedError
+from .errors import DataError, RefusedError
 from .progress import progress
 from .splits import Rows
 from .targets import Targets
@@ -64,9 +65,11 @@ class Datasets:
     def require_unchanged(self) -> None:
         """Raise RefusedError if the files do not hold what the run began with."""
         data = self.data
-        if ArrayFile(data.path).sha256(data.x, data.y, data.groups) != self.sha256:
-            fix = "put the old data back, or start a new run"
-            raise RefusedError("the data has changed since the run began", str(data.path), fix)
+        with suppress(DataError):  # it may be gone
+            if ArrayFile(data.path).sha256(data.x, data.y, data.groups) == self.sha256:
+                return
+        fix = "put the old data back, or start a new run"
+        raise RefusedError("the data has changed since the run began", str(data.path), fix)
 
 
 def samples(batches: Batches) -> Iterator[Tensor]:

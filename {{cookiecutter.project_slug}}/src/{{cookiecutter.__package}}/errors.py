@@ -3,8 +3,11 @@
 import errno
 import re
 
-# What the operating system says when a disk is full, a file too large, or a folder not ours to write.
-STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# What the operating system says when a disk is full, a file too large, a folder not ours to write, or cannot be locked.
+STORAGE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.ENOLCK, errno.ENOTSUP, errno.ESTALE,
+}  # fmt: skip
 # What it says of a path that cannot be one.
 NAMES = {errno.ENAMETOOLONG, errno.ELOOP}
 

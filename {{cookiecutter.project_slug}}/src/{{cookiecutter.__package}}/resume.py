@@ -1,6 +1,5 @@
 """Runs that are there already: which one is continued, and with which settings. Torch-free."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from .arguments import Train
 from .config import Settings
 from .errors import ConfigError, RefusedError
 from .parsing import parse
-from .run import config_of, read_json
+from .run import config_of, has_partners, read_json
 from .settings_file import check_changes, read_flags, saved_settings
 
 
@@ -79,9 +78,8 @@ def settings_of(folder: Path) -> tuple[Settings, list[str]]:
 
 def unlocked(parent: Path) -> Iterator[Path]:
     """Yield the run directories that nobody trains, the newest first."""
-    together = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1"
     for config in sorted(parent.glob("????????-??????-????/config.yaml"), reverse=True):
-        if together or not is_locked(config.parent):  # several processes must choose the same: it is locked later
+        if has_partners() or not is_locked(config.parent):  # they must choose the same one: it is locked later
             yield config.parent
 
 

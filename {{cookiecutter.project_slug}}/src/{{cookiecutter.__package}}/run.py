@@ -33,14 +33,14 @@ class Run:
 
     @classmethod
     def create(cls, settings: Settings) -> "Run":
-        """Make a directory that no other process can have: runs/<name>/<date>-<time>-<4 hex>."""
+        """Make a directory that no other process can have: runs/<name>/<date>-<time, in UTC>-<4 hex>."""
         parent = settings.runs_dir / settings.name
         if parent.is_symlink():
             raise ConfigError("the folder for runs of this name is a link", str(parent), "choose another --name")
         try:
             parent.mkdir(parents=True, exist_ok=True)
             while True:
-                folder = parent / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+                folder = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
                 with suppress(FileExistsError):
                     folder.mkdir()
                     return cls(folder, settings)
@@ -70,7 +70,8 @@ class Run:
                 self.write_status(*self.outcome, 0)
             elif self.begun:
                 state = {Interrupted: "interrupted", DivergedError: "diverged"}.get(type(error), "failed")
-                self.write_status(state, str(error) or type(error).__name__, exit_code(error))
+                with suppress(StorageError):  # what has ended the training is what must be said
+                    self.write_status(state, str(error) or type(error).__name__, exit_code(error))
         finally:
             self._lock.release()
 
@@ -85,9 +86,14 @@ class Run:
         write_atomically(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
+def has_partners() -> bool:
+    """Return whether torchrun has started this process beside others."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1"
+
+
 def is_follower() -> bool:
-    """Return whether torchrun has started this process beside another one, which writes and speaks for both."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+    """Return whether one of them, and not this process, writes and speaks for all."""
+    return has_partners() and os.environ.get("RANK", "0") != "0"
 
 
 def config_of(folder: Path) -> Path:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import distributed_c10d
+from torch.distributed.rendezvous import rendezvous
 
 from .errors import LostError, RefusedError, out_of_memory
 
@@ -28,7 +30,7 @@ class Workers:
         self.rank, self.size = 0, 1
         self.answer: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
         if distributed.is_torchelastic_launched() and os.environ.get("WORLD_SIZE") != "1":
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+            meet(lambda: start("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"))
             self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
         if self.size != (expected or self.size):
             what = f"the run is trained by {expected} processes, and now there are {self.size}"
@@ -115,6 +117,13 @@ class Workers:
         """Part, to end; whoever has gone before is not missed."""
         with suppress(LostError):
             self.part()
+
+
+def start(backend: str) -> None:
+    """Find the other processes; not, after a restart by torchrun, those of the attempt before, whose store it keeps."""
+    store, rank, size = next(rendezvous("env://"))
+    store = distributed_c10d.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
 
 
 def meet(collective: Callable[[], Any]) -> None:
