@@ -40,11 +40,13 @@ def find(command: Train, flags: list[str]) -> Resumed | None:
     Raises ConfigError if it is not a run, and RefusedError if it, or all of this name, began with other settings.
     """
     if command.resume != "auto":
-        return continued(Path(command.resume or ""), flags)
+        folder = Path(command.resume or "")
+        return continued(folder, settings_of(folder)[0], flags)
     refusals = []
     for folder in unlocked(command.settings.runs_dir / command.settings.name):
+        saved, _ = settings_of(folder)
         try:
-            return continued(folder, flags)
+            return continued(folder, saved, flags)
         except RefusedError as error:  # another one may have begun so: those of a sweep share a name
             refusals.append(error)
     if refusals:
@@ -52,9 +54,8 @@ def find(command: Train, flags: list[str]) -> Resumed | None:
     return None
 
 
-def continued(folder: Path, flags: list[str]) -> Resumed:
-    """Return the run in a folder with what the flags may change. Raises ConfigError and RefusedError."""
-    saved, _ = settings_of(folder)
+def continued(folder: Path, saved: Settings, flags: list[str]) -> Resumed:
+    """Return the run in a folder with what the flags change. Raises RefusedError if they may not."""
     config = folder / "config.yaml"
     settings = parse(Train, [*read_flags(config), *flags]).settings
     added = check_changes(saved_settings(config, saved), settings, folder)
