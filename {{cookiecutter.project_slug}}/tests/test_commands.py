@@ -208,10 +208,12 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
 def test_ctrl_c_ends_a_loop_of_the_shell_too(tmp_path: Path, small: Path) -> None:
     command = f"{sys.executable} -m {{ cookiecutter.__package }} {shlex.join(on_small_data('train', *LONG))}"
     loop = f"for seed in 1 2; do {command} --seed $seed; echo code $?; done"
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # in the background, shells ignore it
     process = subprocess.Popen(
         ["bash", "-c", loop], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     wait_for(process, f"epoch  3/{EPOCHS}")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, _ = process.communicate()

@@ -33,7 +33,7 @@ def test_several_numbers_per_sample_get_a_column_each(tmp_path: Path) -> None:
     y = np.stack([data["y"], -5 * data["y"]], axis=1)
     run = learn(tmp_path, "--epochs=2", x=data["x"], y=y)
     lines = predict(run, tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0] == "prediction_0,prediction_1" and len(lines) == 181
+    assert lines[0] == "prediction_0,prediction_1,split" and len(lines) == 181
     scores = json.loads((run / "evaluation.json").read_text())
     assert scores["mae"] == pytest.approx((scores["mae/0"] + scores["mae/1"]) / 2)
 
