@@ -40,7 +40,8 @@ def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a sm
 def free_memory() -> int:
     """Return how many bytes this process may still take: its share, if torchrun has started others on this machine."""
     free = min([psutil.virtual_memory().available, *left_by_limits()])
-    return max(0, free) // (int(os.environ["LOCAL_WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1)
+    sharing = os.environ.get("LOCAL_WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
+    return max(0, free) // int(sharing)
 
 
 def left_by_limits() -> Iterator[int]:
