@@ -22,9 +22,9 @@ Project = Callable[[str, str], Path]
 MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "resume", "arguments", "parsing", "commands", "summary", "experiment", "trainer", "inference",
     "figures", "plots", "graph", "saver", "step", "weights", "datasets", "batches", "augment", "checkpoint",
-    "capsule", "run", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
+    "capsule", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
     "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header",
-    "memory", "pictures", "progress", "settings_file", "config", "data_config", "storage", "signals", "errors",
+    "memory", "pictures", "progress", "run", "settings_file", "config", "data_config", "storage", "signals", "errors",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}

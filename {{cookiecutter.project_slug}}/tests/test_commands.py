@@ -81,6 +81,15 @@ def test_tables_signals_images_and_volumes_train_or_are_refused(
         assert len(errors.splitlines()) == 1 and errors.count("; ") >= 2
 
 
+def test_the_log_says_that_groups_stay_together(run: Run, small: Path) -> None:
+    line = "\n        cut so that samples that are equal in 'groups' stay together\n"
+    with np.load(small) as arrays:
+        arrays = dict(arrays)
+    for groups in ({}, {"groups": np.arange(180) // 5}):
+        np.savez(small, **arrays, **groups)
+        assert (line in run("train", "--epochs=1")[1]) == bool(groups)
+
+
 def test_an_edited_model_is_not_resumed(run: Run, trained: Path) -> None:
     """Nor does the attempt change the run. Here the checkpoint lacks a weight that the model has."""
     last = trained / "checkpoints/last.pt"

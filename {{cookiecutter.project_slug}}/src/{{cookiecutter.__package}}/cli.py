@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             import_images.run(command.folder, command.out, resize=command.resize)
         else:
             use(command)
-        print(end="", flush=True)  # what cannot be written must not go unnoticed, unless train.log has it
+        print(end="", flush=True)  # here, so that it is told if that fails
         return 0
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)

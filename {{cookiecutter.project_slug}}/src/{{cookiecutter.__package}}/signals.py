@@ -57,4 +57,5 @@ class StopRequest:
 
     def __exit__(self, *error: object) -> None:
         for number, answer in self._before.items():
-            signal.signal(number, answer)
+            if answer is not None:  # else a library in C has it
+                signal.signal(number, answer)

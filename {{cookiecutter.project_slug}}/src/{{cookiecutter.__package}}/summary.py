@@ -19,7 +19,7 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     resized = f", resized to {used}{why}" if used != shape else ""
     yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
     if experiment.data.has_groups:
-        yield f"        samples that are equal in {settings.data.groups!r} stay in one split"
+        yield f"        cut so that samples that are equal in {settings.data.groups!r} stay together"
     if not experiment.data.resident:
         yield "        read from the files batch by batch: neighbours stay near each other in the order of an epoch"
     yield f"task    {experiment.targets.describe()}"

@@ -13,6 +13,7 @@ from torch.distributed import distributed_c10d
 from torch.distributed.rendezvous import rendezvous
 
 from .errors import LostError, RefusedError, out_of_memory
+from .run import has_partners
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Workers:
     def __init__(self, device: torch.device, *, expected: int | None = None) -> None:
         self.rank, self.size = 0, 1
         self.answer: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
-        if distributed.is_torchelastic_launched() and os.environ.get("WORLD_SIZE") != "1":
+        if has_partners():
             meet(lambda: start("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"))
             self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
         if self.size != (expected or self.size):

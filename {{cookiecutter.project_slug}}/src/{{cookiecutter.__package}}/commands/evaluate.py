@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,13 +54,12 @@ def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
 
 
 def note_learned(x: Samples, own: DataSettings, sha256: str) -> None:
-    """Say how many of the samples (N, C, ...) the run has learned from, as far as its own data is still there."""
-    if not own.path.exists():
-        return
-    file = ArrayFile(own.path)
-    if file.sha256(own.x, own.y, own.groups) != sha256:
-        return
-    learned = np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum()
+    """Say how many of the samples (N, C, ...) the run has learned from, if its own data can still be read."""
+    learned = 0
+    with suppress(DataError):
+        file = ArrayFile(own.path)
+        if file.sha256(own.x, own.y, own.groups) == sha256:
+            learned = np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum()
     if learned and sys.stderr:
         what = f"the run has learned from {learned:,} of these {len(x):,} samples: its scores on them are too good"
         print(f"note: {what}", file=sys.stderr)

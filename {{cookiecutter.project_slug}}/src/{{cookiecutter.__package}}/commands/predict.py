@@ -31,7 +31,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
     arrays, own = ArrayFile(data.path), settings.data
     is_own = replace(data, resident=own.resident) == own and not given_splits(arrays, own)
     if is_own and arrays.sha256(own.x, own.y, own.groups) == trained.data_sha256:
-        whole = load(arrays, own, groups=own.groups)
+        whole = load(arrays, data, groups=data.groups)
         predictions = trained.predict(whole.x, data.path)
         predictions["split"] = split_names(whole, own, strata(whole.y))  # who reads it should know who was trained on
     else:
