@@ -136,7 +136,7 @@ def test_a_killed_render_is_completed_by_rendering_again(cookiecutter, tmp_path:
 def test_a_render_takes_hardly_longer_than_that_of_an_empty_template(
     cookiecutter, render: Render, tmp_path: Path
 ) -> None:
-    """About twice as long as a command; and within this process, about as long as a command with nothing to render."""
+    """Less than twice as long as a command; within this process, about as long as a command with nothing to render."""
     empty = tmp_path / "empty"
     (empty / "{{cookiecutter.name}}").mkdir(parents=True)
     (empty / "cookiecutter.json").write_text('{"name": "nothing"}')
@@ -148,7 +148,7 @@ def test_a_render_takes_hardly_longer_than_that_of_an_empty_template(
         in_process.append(seconds(lambda task=task, model=model: render(task=task, model=model)))
     command, within = (median(rendered) / median(nothing) for rendered in (ours, in_process))
     print(f"a render / one of an empty template: {command:.2f} as a command, {within:.2f} within this process")
-    assert command < 2.5 and within < 1.2
+    assert command < 2.2 and within < 1.2
 
 
 def seconds(work: Callable[[], object]) -> float:
