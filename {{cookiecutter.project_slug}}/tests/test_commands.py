@@ -384,7 +384,7 @@ def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, endin
 @pytest.mark.parametrize(
     ("ending", "code", "said"),
     [
-        (">/dev/full", 4, "error: No space left on device; where it was written; make room, or choose a place where"),
+        (">/dev/full", 4, "error: No space left on device; where it was written; make room, or let it read and write"),
         ("2>/dev/full", 0, ""),
         ("--data.channels=no 2>/dev/full", 2, ""),
         ("| true; exit ${PIPESTATUS[0]}", 0, ""),

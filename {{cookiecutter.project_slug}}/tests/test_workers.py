@@ -51,3 +51,28 @@ def test_two_processes_train_and_one_of_them_writes(tmp_path: Path, small: Path)
     (run,) = (tmp_path / "runs").glob("*/*")
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2 and len(list(run.glob("events*"))) == 1
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
+
+
+def test_gradients_are_added_up_and_statistics_averaged_but_frozen_weights_stay_out(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("""
+import torch
+from torch import nn
+from {{ cookiecutter.__package }}.workers import Workers
+
+workers = Workers(torch.device("cpu"))
+model = nn.Sequential(nn.Linear(2, 1, bias=False), nn.BatchNorm1d(1, affine=False), nn.Linear(1, 1))
+model[2].requires_grad_(False)
+model[1].running_mean.fill_(4.0 + 2 * workers.rank)
+if workers.leads:  # the other one has no sample
+    model[0].weight.grad = torch.tensor([[1.0, 2.0]])
+workers.add_gradients(model)
+assert model[0].weight.grad.tolist() == [[1, 2]] and model[1].running_mean.tolist() == [5]
+assert model[2].weight.grad is None and model[1].num_batches_tracked == 0
+assert workers.gather(torch.tensor([workers.rank] * (1 + workers.rank)), 3).tolist() == [0, 1, 1]
+workers.leave()
+""")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr

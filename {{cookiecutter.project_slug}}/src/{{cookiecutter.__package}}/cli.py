@@ -63,7 +63,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ExperimentError):
         return str(error)
     if exit_code(error) != 1 and isinstance(error, OSError):
-        fix = "make room, or choose a place where you may write (--runs-dir, --out)"
+        fix = "make room, or let it read and write there, or choose another place (--runs-dir, --out)"
         if exit_code(error) == ConfigError.exit_code:
             fix = "give another path"
         return printable(f"{error.strerror}; {error.filename or 'where it was written'}; {fix}")

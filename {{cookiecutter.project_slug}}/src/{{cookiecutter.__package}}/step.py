@@ -50,7 +50,7 @@ class Step:
         Return what they add to its mean loss (0-d, on the device, so that nothing waits for it).
         """
         self.optimizer.zero_grad()
-        losses = [self.backward(*part, share=len(part[0]) / count) for part in self.parts(x, y)]
+        losses = [self.backward(*part, weight=len(part[0]) / count) for part in self.parts(x, y)]
         self.workers.add_gradients(self.model)
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
@@ -67,11 +67,11 @@ class Step:
             return [(x, y)]
         return zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True)
 
-    def backward(self, x: Tensor, y: Tensor, *, share: float) -> Tensor:
-        """Add the gradients of a part of a batch that has this share of its samples; return its part of the loss."""
+    def backward(self, x: Tensor, y: Tensor, *, weight: float) -> Tensor:
+        """Add the gradients of a part of a batch, which weighs as much as it has of its samples; return its loss."""
         loss = self.task.loss(self.forward(x), y)
-        if share < 1:  # by 1, it would be two more operations per step, and change nothing
-            loss = loss * share
+        if weight < 1:  # by 1, it would be two more operations per step, and change nothing
+            loss = loss * weight
         self.scaler.scale(loss).backward()
         return loss.detach()
 

@@ -50,13 +50,14 @@ class Workers:
         """Replace each gradient by the sum over all processes, and each running statistic by the mean."""
         if self.size == 1:
             return
-        for parameter in model.parameters():
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        for parameter in parameters:
             if parameter.grad is None:  # this process had no sample
                 parameter.grad = torch.zeros_like(parameter)
         statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
         for buffer in statistics:
             buffer /= self.size
-        self.add([*(parameter.grad for parameter in model.parameters()), *statistics])  # type: ignore[list-item]
+        self.add([*(parameter.grad for parameter in parameters), *statistics])  # type: ignore[list-item]
 
     def add(self, tensors: list[Tensor]) -> None:
         """Replace tensors, in place, by their sums over all processes."""
