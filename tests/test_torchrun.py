@@ -33,7 +33,7 @@ def torchrun(
 ) -> "subprocess.Popen[str]":
     """Start the real command by torchrun, one thread for each process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "my_experiment", "train", *arguments],
+        [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "--", "my_experiment", "train", *arguments],
         cwd=project, env=environment(project, OMP_NUM_THREADS="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
@@ -291,8 +291,8 @@ def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tm
     variables = {"SLURM_NNODES": "1", "SLURM_JOB_ID": str(os.getpid()), "SLURM_GPUS_ON_NODE": "2"}
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
-        ["bash", "scripts/slurm.sbatch", *FLAGS, "--epochs=2000"], cwd=project, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env=environment(project, OMP_NUM_THREADS="1", PATH=path, **variables), text=True,
+        ["bash", "scripts/slurm.sbatch", "--monitor=val_loss", *FLAGS, "--epochs=2000"],
+        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(project, OMP_NUM_THREADS="1", PATH=path, **variables), text=True,
     )  # fmt: skip
     assert wait_for(process, "epoch    3/2000")[0].startswith("nothing to resume in runs/my-experiment")
     (agent,) = psutil.Process(process.pid).children()

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+from {{ cookiecutter.__package }} import inference
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import DataSettings
+from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained, evaluation_batch_size, score
 from {{ cookiecutter.__package }}.signals import StopRequest
@@ -74,6 +77,14 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
 
     assert len(val) % 10  # type: ignore[arg-type]
     assert scores(10) == pytest.approx(scores(len(val)), rel=1e-4)  # type: ignore[arg-type]
+
+
+def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could tell whose they are."""
+    trained, x = Trained(run, Settings()), np.zeros((7, *Trained(run, Settings()).sample_shape), np.uint8)
+    monkeypatch.setattr(inference, "build_dataset", lambda x, y: ArrayDataset(x[1:], y[1:]))
+    with pytest.raises(DataError, match=r"the dataset has 6 samples, and the file 7; in mine.npz; let build_"):
+        trained.predict(x, Path("mine.npz"))
 
 
 def test_evaluate_knows_its_own_data_wherever_it_lies(run: Path, call: Call, tmp_path: Path) -> None:

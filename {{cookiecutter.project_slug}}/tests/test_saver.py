@@ -1,11 +1,12 @@
 """Checkpoints are written beside the training: what they hold, in which order, and what is said when that fails."""
 
+import numpy as np
 import pytest
 import torch
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
-from {{ cookiecutter.__package }}.errors import StorageError
+from {{ cookiecutter.__package }}.errors import ConfigError, StorageError
 from {{ cookiecutter.__package }}.run import Run
 from {{ cookiecutter.__package }}.saver import Interval, Saver
 
@@ -45,6 +46,15 @@ def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:
         saver.wait()
         found = {path.name: load_checkpoint(path)["weight"][0].item() for path in run.last.parent.iterdir()}
     assert found == {"last.pt": 3.0, "previous.pt": 2.0, "best.pt": 2.0}
+
+
+def test_a_state_that_could_not_be_read_again_is_refused_at_the_first_save(settings: Settings) -> None:
+    with Run.create(settings) as run:
+        run.begin()
+        sentence = r"would hold a numpy\.\S+, which could not be read again; in a state of .*; keep tensors"
+        with pytest.raises(ConfigError, match=sentence):
+            Saver(run).save({"score": np.float64(0.5)}, best=False)
+        assert not run.last.exists()
 
 
 def test_what_could_not_be_written_is_an_error_at_the_next_call(settings: Settings) -> None:

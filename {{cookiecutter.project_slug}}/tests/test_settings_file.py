@@ -6,12 +6,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, Optional
 
+import numpy as np
 import pytest
 import yaml
 
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
+from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.parsing import check_saved, parse
 from {{ cookiecutter.__package }}.settings_file import check_changes, flatten, read_flags, saved_settings, to_yaml
 
@@ -29,6 +31,8 @@ class Colour(Enum):
 @pytest.mark.parametrize(
     ("kind", "value", "fits"),
     [
+        (float, 1, True),
+        (tuple[Path, ...], (Path("a.pt"), Path("b.pt")), True),
         (tuple[int, int], (3, -4), True),
         (tuple[float, ...], (0.9, 1e-5), True),
         (tuple[str, ...], (), True),
@@ -45,8 +49,29 @@ def test_what_a_setting_of_ones_own_may_be(kind: type, value: object, fits: bool
     if fits:
         check_saved(mine())
     else:
-        with pytest.raises(ConfigError, match=r"a setting of your own is of a type .*; in config.py; make it a number"):
+        with pytest.raises(ConfigError, match=r"config.yaml (could not hold the|would make).*; in config.py, or where"):
             check_saved(mine())
+
+
+@pytest.mark.parametrize("name", ["lambda_", "in_", "two_words", "a_b_"])
+def test_a_setting_of_ones_own_may_have_any_name(name: str) -> None:
+    own = (name, float, field(default=0.5))
+    mine = make_dataclass("Mine", [own], bases=(Settings,), frozen=True, kw_only=True)
+    check_saved(mine(**{name: 0.1}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (Settings(lr=np.float64(0.1)), r"could not hold the settings \(.*np.float64\(0.1\)"),
+        (Settings(seed=np.int64(1)), r"could not hold the settings \(.*np.int64\(1\)"),
+        (Settings(runs_dir="runs"), r"would make \w+Path\('runs'\) of --runs-dir, which is 'runs'; .*; make it"),  # type: ignore[arg-type]
+        (Settings(data=DataSettings(split="orderd")), r"could not hold the settings \(.*invalid choice 'orderd'"),  # type: ignore[arg-type]
+    ],
+)
+def test_settings_that_are_made_in_python_are_checked_before_they_are_used(settings: Settings, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        Experiment(settings)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import check_plain, load_checkpoint, serialize, write_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.optimizer import build_optimizer
 from {{ cookiecutter.__package }}.step import Step, resize
@@ -95,6 +97,31 @@ def test_how_the_optimizer_computes_is_not_taken_from_a_checkpoint(settings: Set
     assert [group["capturable"] for group in resumed.optimizer.param_groups] == [False, False]
     assert [group["lr"] for group in resumed.optimizer.param_groups] == [settings.lr, settings.lr]
     resumed(x, y, len(x))
+
+
+def test_numbers_that_an_optimizer_keeps_beside_its_moments_are_continued(settings: Settings) -> None:
+    step, x, y = build(settings)
+    step(x, y, len(x))
+    step.optimizer.param_groups[1]["k"] = 3  # as a warm-up of its own would count
+    resumed, _, _ = build(settings)
+    resumed.optimizer.param_groups[1]["k"] = 0
+    resumed.load_state_dict(step.state_dict())
+    assert resumed.optimizer.param_groups[1]["k"] == 3
+
+
+def test_a_layer_that_is_made_too_late_is_found(settings: Settings) -> None:
+    step, _, _ = build(settings)
+    step.model.late = torch.nn.Linear(2, 2)
+    with pytest.raises(ConfigError, match=r"such as late\.\w+, and nothing has trained them; in model.py; make all"):
+        step.state_dict()
+
+
+@pytest.mark.parametrize("kind", [float, np.float64])
+def test_a_schedule_may_compute_with_numpy(settings: Settings, kind: type) -> None:
+    step, _, _ = build(settings)
+    step.set_learning_rate(kind(0.25))
+    check_plain(serialize(step.state_dict()))
+    assert [group["lr"] for group in step.optimizer.param_groups] == [0.25, 0.25]
 
 
 def test_the_learning_rate_reaches_the_optimizer(settings: Settings) -> None:

@@ -7,19 +7,22 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from {{ cookiecutter.__package }} import experiment
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
-from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError
+from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError, RefusedError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
+from {{ cookiecutter.__package }}.optimizer import build_optimizer
 from {{ cookiecutter.__package }}.run import Run
 from {{ cookiecutter.__package }}.saver import Interval, Saver
 from {{ cookiecutter.__package }}.signals import StopRequest
@@ -328,6 +331,27 @@ def test_a_kill_between_the_line_of_an_epoch_and_its_checkpoint_doubles_no_line(
         trainer.fit()
     assert [json.loads(line)["step"] for line in (dead.folder / "metrics.jsonl").open()] == [2, 4]
     assert [step for step, _ in scalars(dead.folder)["loss/val"]] == [2, 4]
+
+
+@pytest.mark.parametrize("change", ["freeze", "swap", "other"])
+def test_a_changed_optimizer_does_not_get_the_moments_of_another_weight(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    with build(replace(settings, epochs=1)) as trainer:
+        trainer.fit()
+
+    def changed(model: torch.nn.Module, **numbers: Any) -> torch.optim.Optimizer:
+        if change == "freeze":
+            next(model.parameters()).requires_grad_(False)
+        optimizer = build_optimizer(model, **numbers)
+        if change == "swap":
+            optimizer.param_groups[0]["params"].reverse()
+        return optimizer if change != "other" else torch.optim.SGD(optimizer.param_groups, lr=0.1)
+
+    monkeypatch.setattr(experiment, "build_optimizer", changed)
+    sentence = "the optimizer is another one than when the run began, or has .*; in model.py or optimizer.py; undo"
+    with pytest.raises(RefusedError, match=sentence):
+        Experiment(trainer.run.settings, checkpoint=last_checkpoint(trainer.run))
 
 
 def test_a_resumed_run_computes_with_as_many_threads(settings: Settings) -> None:

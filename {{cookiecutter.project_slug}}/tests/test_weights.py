@@ -19,6 +19,33 @@ def test_weights_of_another_model_are_refused() -> None:
         load_weights(nn.Linear(3, 2), nn.Linear(3, 4).state_dict())
 
 
+class Counting(nn.Linear):
+    """A layer with a state of its own kind."""
+
+    count = 0
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"count": self.count}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.count = state["count"]
+
+
+def test_a_state_of_ones_own_is_no_weight_and_comes_along() -> None:
+    trained, model = Counting(3, 4), Counting(3, 4)
+    trained.count = 7
+    load_weights(model, trained.state_dict())
+    assert model.count == 7 and torch.equal(model.weight, trained.weight)
+    assert load_what_fits(Counting(3, 4), trained.state_dict()) == []
+    assert load_what_fits(Counting(3, 4), nn.Linear(3, 4).state_dict()) == ["_extra_state"]
+
+
+def test_layers_without_sizes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "build_model", lambda shape, out_size, **settings: nn.LazyLinear(out_size))
+    with pytest.raises(ConfigError, match=r"layers whose sizes are not known before its first batch; in model"):
+        weights.build_checked(Settings(), (5,), 4, 8)
+
+
 def test_what_fits_is_copied_and_the_rest_is_named() -> None:
     model, other = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5))
     before = model[1].weight.clone()

@@ -23,7 +23,7 @@ def test_alone_everything_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     gradient = model.weight.grad
     assert gradient is not None
     before = gradient.clone()
-    workers.add_gradients(model)
+    workers.add_gradients(model, 1.0)
     assert torch.equal(gradient, before)
     assert workers.leads and workers.share(5) == slice(0, 5) and workers.collect("a") == ["a"]
     assert [workers.first_request(number) for number in (None, 15)] == [None, 15]
@@ -40,8 +40,9 @@ def test_shares_make_up_the_batch() -> None:
 
 
 def test_two_processes_train_and_one_of_them_writes(tmp_path: Path, small: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "{{ cookiecutter.__package }}"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "-m", "--", "{{ cookiecutter.__package }}"]
     flags = ["--data.path=small.npz", "--device=cpu", "--epochs=2", "--batch-size=25"]  # which leaves a batch of one
+    flags += ["--monitor=val_loss"]  # torchrun has a --monitor-interval
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
         [*command, "train", *flags], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
@@ -63,12 +64,20 @@ from {{ cookiecutter.__package }}.workers import Workers
 workers = Workers(torch.device("cpu"))
 model = nn.Sequential(nn.Linear(2, 1, bias=False), nn.BatchNorm1d(1, affine=False), nn.Linear(1, 1))
 model[2].requires_grad_(False)
-model[1].running_mean.fill_(4.0 + 2 * workers.rank)
-if workers.leads:  # the other one has no sample
+mask = torch.tensor([0.1, 1 / 3, -float("inf")])  # which nobody trains
+model.register_buffer("mask", mask.clone())
+model[1].running_mean.fill_(4.0 + 4 * workers.rank)
+if workers.leads:
     model[0].weight.grad = torch.tensor([[1.0, 2.0]])
-workers.add_gradients(model)
+workers.add_gradients(model, [0.75, 0.25][workers.rank])
 assert model[0].weight.grad.tolist() == [[1, 2]] and model[1].running_mean.tolist() == [5]
 assert model[2].weight.grad is None and model[1].num_batches_tracked == 0
+model[1].running_mean.fill_(4.0 + 4 * workers.rank)
+workers.add_gradients(model, [1.0, 0.0][workers.rank])  # the other one has no sample
+assert model[1].running_mean.tolist() == [4]
+for step in range(100):
+    workers.add_gradients(model, [12 / 25, 13 / 25][workers.rank])
+assert model.mask.equal(mask)
 assert workers.gather(torch.tensor([workers.rank] * (1 + workers.rank)), 3).tolist() == [0, 1, 1]
 workers.leave()
 """)

@@ -15,15 +15,15 @@ MOST = 1000  # classes
 
 
 class Targets:
-    """The values of the training masks, and at how many positions each stands."""
+    """The values of the training masks, and how much of the masks each makes up."""
 
     dense = True  # a target has the geometry of its sample
 
-    def __init__(self, values: Sequence[int], counts: Sequence[int], ignore_index: int, ignored: int) -> None:
+    def __init__(self, values: Sequence[int], amounts: Sequence[float], ignore_index: int, ignored: float) -> None:
         self.values = list(values)
-        self.counts = list(counts)  # positions of each class in the training split
+        self.amounts = list(amounts)  # of each class in the training split; what is known of a mask, makes up 1
         self.ignore_index = ignore_index
-        self.ignored = ignored  # positions in the training split
+        self.ignored = ignored  # share of the positions in the training split
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
@@ -32,7 +32,7 @@ class Targets:
         for part in parts(y):
             values, counts = np.unique(part, return_counts=True)
             found.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        ignored = found.pop(settings.ignore_index, 0)
+        ignored = found.pop(settings.ignore_index, 0) / y.size
         if len(found) < 2:
             what = f"all masks are {next(iter(found), 'unknown')} where they are not {settings.ignore_index}"
             fix = "give masks of two values or more; another value is ignored with --task.ignore-index, -1 ignores none"
@@ -40,7 +40,20 @@ class Targets:
         if len(found) > MOST:
             what = f"the masks have {len(found)} values, which are too many for classes"
             raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")
-        return cls(sorted(found), [found[value] for value in sorted(found)], settings.ignore_index, ignored)
+        targets = cls(sorted(found), [0.0] * len(found), settings.ignore_index, ignored)
+        targets.amounts = targets.measure(y).tolist()
+        return targets
+
+    def measure(self, y: Array) -> Array:
+        """Return how much of masks (N, ...) is of each class (K,); what is known of a mask makes up 1."""
+        amounts = np.zeros(self.out_size)
+        for part in parts(y):
+            flat = part.reshape(len(part), -1)
+            row, column = np.nonzero(flat != self.ignore_index)
+            place = row * self.out_size + np.searchsorted(self.values, flat[row, column])
+            counts = np.bincount(place, minlength=len(part) * self.out_size).reshape(len(part), -1)
+            amounts += (counts / counts.sum(1, keepdims=True).clip(min=1)).sum(0)
+        return amounts
 
     @property
     def out_size(self) -> int:
@@ -54,7 +67,7 @@ class Targets:
 
     def encode(self, y: Array, where: str) -> Array:
         """Return masks (N, ...) as class numbers, int16. Raises DataError for a value that was not trained."""
-        encoded = np.empty(y.shape, np.int16)
+        encoded, blank = np.empty(y.shape, np.int16), 0
         for part, numbers in zip(parts(y), parts(encoded), strict=True):
             known = np.searchsorted(self.values, part).clip(max=self.out_size - 1)
             numbers[:] = np.where(part == self.ignore_index, IGNORED, known)
@@ -64,16 +77,16 @@ class Targets:
                 what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
                 fix = "train on some of each class (another --data.split-seed), or ignore one with --task.ignore-index"
                 raise DataError(what, where, fix)
-        if not (encoded != IGNORED).any():
-            what = f"all masks are {self.ignore_index}, which is ignored"
-            raise DataError(what, where, "give masks of known classes; --task.ignore-index says what is ignored")
+            blank += len(part) - np.count_nonzero((numbers != IGNORED).reshape(len(part), -1).any(1))
+        if blank:  # which would count as learned without a mistake
+            what = f"{blank:,} of the {len(y):,} masks are {self.ignore_index} everywhere, which is ignored"
+            raise DataError(what, where, "leave such samples out; --task.ignore-index says what is ignored")
         return encoded
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
         names = ", ".join(map(str, self.values[:12]))
-        share = self.ignored / (self.ignored + sum(self.counts))
-        ignored = f"; {self.ignore_index} is ignored ({share:.1%})" if self.ignored else ""
+        ignored = f"; {self.ignore_index} is ignored ({self.ignored:.1%})" if self.ignored else ""
         return f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}{ignored}"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
@@ -89,7 +102,7 @@ class Targets:
         """Return what predictions need besides the model."""
         return {
             "values": self.values,
-            "counts": self.counts,
+            "amounts": self.amounts,
             "ignore_index": self.ignore_index,
             "ignored": self.ignored,
         }

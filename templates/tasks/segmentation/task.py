@@ -17,9 +17,9 @@ class Task:
         self.targets = targets
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "mean_iou": True, "mean_dice": True, "pixel_accuracy": True}
-        counts = torch.tensor(targets.counts, device=device)  # (K,) positions of each class in the training split
+        amounts = torch.tensor(targets.amounts, dtype=torch.float32, device=device)  # (K,) of each class, in training
         balanced = settings.class_weights == "balanced"
-        self.weights = counts.sum() / (len(counts) * counts) if balanced else torch.ones(len(counts), device=device)
+        self.weights = amounts.sum() / (len(amounts) * amounts) if balanced else torch.ones_like(amounts)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean cross entropy of outputs (B, K, ...) for class numbers (B, ...): each sample weighs the same.

@@ -19,7 +19,8 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     y = arrange(masks, (3, 2, 2), "in y")
     assert np.array_equal(y, MASKS) and strata(y) is None
     learned = Targets.learn(y, TaskSettings(), "in train")
-    assert (learned.values, learned.counts, learned.out_size) == ([7, 200], [6, 1], 2)
+    assert (learned.values, learned.out_size) == ([7, 200], 2)
+    assert learned.amounts == pytest.approx([5 / 3, 1 / 3])  # 2 of 3 known positions, and 4 of 4
     encoded = learned.encode(y, "in val")
     assert encoded.dtype == np.int16 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
     assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%)"
@@ -41,7 +42,8 @@ def test_large_masks_are_read_some_at_a_time_to_the_last() -> None:
 def test_all_parts_are_counted_and_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "parts", lambda y: (y[n : n + 1] for n in range(len(y))))
     learned = Targets.learn(MASKS, TaskSettings(), "in train")
-    assert (learned.values, learned.counts, learned.ignored) == ([7, 200], [6, 1], 1)
+    assert (learned.values, learned.ignored) == ([7, 200], 1 / 8)
+    assert learned.amounts == pytest.approx([5 / 3, 1 / 3])
     assert learned.encode(MASKS[::-1], "in val").tolist() == [[[0, 0], [0, 0]], [[0, 1], [IGNORED, 0]]]
     with pytest.raises(DataError, match="the masks hold 9, which"):
         learned.encode(np.array([7, 7, 9]), "in val")
@@ -90,13 +92,19 @@ def test_a_class_that_was_not_trained_is_refused() -> None:
         Targets([0, 1], [5, 5], 255, 0).encode(np.arange(8), "in val")
 
 
-def test_masks_of_which_nothing_is_known_are_refused() -> None:
-    with pytest.raises(DataError, match="all masks are 255, which is ignored; in val; give masks of known classes"):
-        Targets([0, 1], [5, 5], 255, 0).encode(np.full((2, 3, 3), 255), "in val")
+def test_masks_of_which_nothing_is_known_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would lower the loss, which is the mean over samples."""
+    monkeypatch.setattr(targets, "parts", lambda y: (y[n : n + 2] for n in range(0, len(y), 2)))
+    masks = np.full((5, 3, 3), 255)
+    masks[[0, 3], 1, 1] = 1
+    with pytest.raises(DataError, match="3 of the 5 masks are 255 everywhere, which is ignored; in val; leave such"):
+        Targets([0, 1], [5, 5], 255, 0).encode(masks, "in val")
+    masks[:, 0, 0] = 0
+    assert (Targets([0, 1], [5, 5], 255, 0).encode(masks, "in val")[:, 0, 0] == 0).all()
 
 
 def test_the_balance_shows_the_share_of_every_class() -> None:
-    lines = Targets([7, 200], [6, 1], 255, 1).balance({"train": MASKS, "val": MASKS[1:]})
+    lines = Targets([7, 200], [5 / 3, 1 / 3], 255, 1 / 8).balance({"train": MASKS, "val": MASKS[1:]})
     assert [line.split() for line in lines] == [
         ["class", "train", "val"], ["7", "75.0%", "100.0%"], ["200", "12.5%", "0.0%"], ["ignored", "12.5%", "0.0%"],
     ]  # fmt: skip

@@ -35,20 +35,33 @@ def test_the_loss_is_the_mean_over_positions() -> None:
 def test_each_sample_weighs_the_same_however_much_of_it_is_ignored() -> None:
     target = TARGET.clone()
     target[0, 1:] = IGNORED
-    target[2] = IGNORED
     first = functional.cross_entropy(OUTPUT[:1, :, :1], target[:1, :1].long())
-    second = functional.cross_entropy(OUTPUT[1:2], target[1:2].long())
-    assert torch.allclose(task().loss(OUTPUT, target), (first + second) / 3)
+    others = [functional.cross_entropy(OUTPUT[n : n + 1], target[n : n + 1].long()) for n in (1, 2)]
+    assert torch.allclose(task().loss(OUTPUT, target), (first + sum(others)) / 3)
     changed = OUTPUT.clone()
     changed[0, :, 1:] = 99 * torch.randn(3, 3, 5)
     assert torch.allclose(task().loss(changed, target), task().loss(OUTPUT, target))
 
 
 def test_balanced_weights_make_every_class_count_the_same() -> None:
-    """By hand: of twelve training positions, six are of the first class, and three of each other."""
+    """By hand: the first class makes up half of the training masks, and each other a quarter."""
     losses = functional.cross_entropy(OUTPUT, TARGET.long(), reduction="none")
     weights = torch.tensor([12 / 18, 12 / 9, 12 / 9])[TARGET.long()]
     assert torch.allclose(task(class_weights="balanced").loss(OUTPUT, TARGET), (losses * weights).mean())
+
+
+def test_balanced_weights_do_so_however_much_of_a_mask_is_ignored() -> None:
+    """The gradient at equal outputs is, for each class, what it counts for."""
+    rng = np.random.default_rng(0)
+    masks = rng.choice([0, 0, 0, 7, 200], (40, 6, 6))
+    masks[:20].reshape(20, -1)[:, 3:] = 255
+    targets = Targets.learn(masks, TaskSettings(), "in train")
+    y = torch.from_numpy(targets.encode(masks, "in train"))
+    output = torch.zeros(40, 3, 6, 6, requires_grad=True)
+    Task(targets, TaskSettings(class_weights="balanced"), CPU).loss(output, y).backward()
+    assert output.grad is not None
+    of_class = [output.grad[:, k][y == k].sum().item() for k in range(3)]  # (1 - 1/3) of what each counts for
+    assert of_class == pytest.approx([-2 / 9] * 3, rel=1e-4)
 
 
 def test_swapped_arguments_are_refused_in_a_sentence() -> None:

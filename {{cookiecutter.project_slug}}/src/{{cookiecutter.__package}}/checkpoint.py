@@ -2,6 +2,8 @@
 
 import errno
 import io
+import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
-FORMAT = 3  # of the dict that is saved
+FORMAT = 4  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -23,6 +25,17 @@ def serialize(state: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
     return buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
+
+
+def check_plain(data: bytes) -> None:
+    """Raise ConfigError if a serialized state holds more than tensors and plain types: it could not be read again."""
+    try:
+        torch.load(io.BytesIO(data), map_location="meta", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"a checkpoint would hold a {found[1] if found else 'thing'}, which could not be read again"
+        fix = "keep tensors and plain numbers and texts there: float(number)"
+        raise ConfigError(what, "in a state of the model, the optimizer or the trainer", fix) from error
 
 
 def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:

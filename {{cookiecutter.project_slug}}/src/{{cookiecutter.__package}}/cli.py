@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .arguments import Command, Evaluate, ImportImages, Inspect, Predict, Train
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
-from .parsing import PROGRAM, check_saved, flags_of, parse
+from .parsing import PROGRAM, flags_of, parse
 from .resume import find, settings_of
 from .run import config_of, is_follower
 from .signals import StopRequest
@@ -101,7 +101,6 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
             settings, folder = found.settings, found.folder
             if found.added:
                 say(f"the code has got settings since the run began; it goes on with {' '.join(found.added)}")
-    check_saved(settings)
     with loading():
         from .commands.train import run
 

@@ -13,10 +13,12 @@ from .config import Settings
 from .datasets import Datasets
 from .device import choose_device, choose_precision, generator, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
+from .errors import RefusedError
 from .graph import ReplayedStep
 from .inference import evaluation_batch_size
 from .logbook import Logbook
-from .optimizer import build_optimizer, build_schedule
+from .optimizer import build_optimizer, build_schedule, layout
+from .parsing import check_saved
 from .run import Run
 from .saver import Interval
 from .settings_file import flatten, to_yaml
@@ -38,6 +40,7 @@ class Experiment:
     def __init__(
         self, settings: Settings, *, one_batch: bool = False, checkpoint: dict[str, Any] | None = None
     ) -> None:
+        check_saved(settings)
         self.settings, self.checkpoint = settings, checkpoint
         self.device = choose_device(settings.device)
         seed_everything(settings.seed, deterministic=settings.deterministic)  # before cuBLAS starts
@@ -66,6 +69,15 @@ class Experiment:
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
         if self.workers.rank:  # dropout of its own; of a seed, a CPU takes 32 bits only
             torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())
+        self.model = prepare(self.model, self.device)
+        self.optimizer = build_optimizer(
+            self.model, lr=settings.lr, weight_decay=settings.weight_decay, capturable=self.replays_steps
+        )
+        self.layout = layout(self.model, self.optimizer)
+        if checkpoint and checkpoint["layout"] != self.layout:
+            what = "the optimizer is another one than when the run began, or has other weights, or in another order"
+            fix = "undo the change, or start a new run with --init-from this one"
+            raise RefusedError(what, "in model.py or optimizer.py", fix)
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
@@ -95,19 +107,15 @@ class Experiment:
         settings, checkpoint = self.settings, self.checkpoint
         if checkpoint:
             torch.set_num_threads(checkpoint["threads"])  # with another number, sums differ in their last bit
-        model = prepare(self.model, self.device)
-        optimizer = build_optimizer(
-            model, lr=settings.lr, weight_decay=settings.weight_decay, capturable=self.replays_steps
-        )
         if settings.compile:
-            model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
+            self.model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
         done = checkpoint["progress"] if checkpoint else {"step": 0, "batch": 0}
         logbook = Logbook(run.folder, step=done["step"] - bool(done["batch"]))  # what ends an epoch is written again
         build_step = partial(ReplayedStep, say=logbook.write) if self.replays_steps else Step
         step = build_step(
-            model=model,
+            model=self.model,
             task=self.task,
-            optimizer=optimizer,
+            optimizer=self.optimizer,
             device=self.device,
             precision=self.precision,
             sides=self.input_shape[1:],
@@ -139,6 +147,7 @@ class Experiment:
         """Return what a checkpoint tells about the experiment, in plain types and tensors."""
         return {
             "settings": to_yaml(self.settings),
+            "layout": self.layout,
             "targets": self.targets.state_dict(),
             "sample_shape": list(self.data.sample_shape),
             "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,

@@ -101,8 +101,12 @@ class Trained:
         parts = []
         dataset = build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets
         self.check(dataset, path)
+        batches = self.batches(dataset)
+        if batches.count != len(x):  # which prediction would be whose?
+            what = f"the dataset has {batches.count} samples, and the file {len(x)}"
+            raise DataError(what, f"in {path}", "let build_dataset keep all of them, each once")
         with progress(len(x), "predicting", unit=" samples") as bar:
-            for batch, _ in self.batches(dataset).epoch():
+            for batch, _ in batches.epoch():
                 parts.append(self.task.predict(self.forward(batch)))
                 bar.update(len(batch))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -130,4 +134,5 @@ def score(
         total += task.loss(output, y) * count
         metrics.update(output, y)
         after_batch()
-    return {"loss": total.item() / batches.count, **metrics.compute()}
+    scores = {"loss": total.item() / batches.count, **metrics.compute()}
+    return {name: float(number) for name, number in scores.items()}  # NumPy's, too

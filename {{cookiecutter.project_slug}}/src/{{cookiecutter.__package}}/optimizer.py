@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from inspect import unwrap
+from typing import Any
 
 import torch
 from torch import nn
@@ -53,6 +54,12 @@ def build_optimizer(
     ]
     rate = torch.tensor(lr, device=parameters[0].device) if capturable else lr
     return AdamW(groups, lr=rate, fused=True, capturable=capturable)
+
+
+def layout(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Any]:
+    """Return which optimizer it is, and the weights in each of its groups: in this order, it keeps what it learns."""
+    names = {weight: name for name, weight in model.named_parameters()}
+    return [type(optimizer).__name__, *([names[weight] for weight in g["params"]] for g in optimizer.param_groups)]
 
 
 def build_schedule(*, lr: float, epochs: int) -> Callable[[int], float]:

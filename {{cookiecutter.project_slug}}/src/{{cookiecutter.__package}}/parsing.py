@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 
 from .config import Settings
 from .errors import ConfigError
-from .settings_file import flags_in, read_flags, to_yaml
+from .settings_file import flags_in, flatten, read_flags, to_yaml
 
 PROGRAM = "{{ cookiecutter.project_slug }}"
 
@@ -24,15 +25,17 @@ def flags_of(path: Path) -> list[str]:
 
 
 def check_saved(settings: Settings) -> None:
-    """Raise ConfigError unless config.yaml would bring the settings back: a field of one's own can be of any type."""
+    """Raise ConfigError unless config.yaml would bring the settings back: in Python, they may be anything."""
+    fix = "make it what its field says: a number, a text, a path, yes or no (bool), or a tuple of these"
     try:
-        text = to_yaml(settings)
-        same = to_yaml(parse(type(settings), flags_in(text, "in config.yaml"), add_help=False)) == text
-    except (ConfigError, yaml.YAMLError):
-        same = False
-    if not same:
-        fix = "make it a number, a text, a path, yes or no (bool), or a tuple of these"
-        raise ConfigError("a setting of your own is of a type that config.yaml cannot hold", "in config.py", fix)
+        back = parse(type(settings), flags_in(to_yaml(settings), "in config.yaml"), add_help=False)
+    except (ConfigError, yaml.YAMLError) as error:
+        what = f"config.yaml could not hold the settings ({str(error).partition('; ')[0]})"
+        raise ConfigError(what, "in config.py, or where they are made", fix) from None
+    given, found = (dict(flatten(asdict(each))) for each in (settings, back))
+    if changed := [name for name in given if given[name] != found[name]]:
+        what = f"config.yaml would make {found[changed[0]]!r} of --{changed[0]}, which is {given[changed[0]]!r}"
+        raise ConfigError(what, "in config.py, or where the settings are made", fix)
 
 
 def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:

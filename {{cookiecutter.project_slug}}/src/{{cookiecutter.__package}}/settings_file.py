@@ -17,9 +17,8 @@ MAY_CHANGE = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "d
 
 
 def to_yaml(settings: Settings) -> str:
-    """Return the settings as YAML."""
-    plain = asdict(settings, dict_factory=lambda items: {k: str(v) if isinstance(v, Path) else v for k, v in items})
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    """Return the settings as YAML. Raises YAMLError if one of them is of a type that it does not know."""
+    return yaml.dump(asdict(settings), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def saved_settings(path: Path, settings: Settings) -> str:
@@ -49,6 +48,14 @@ def differing(saved: str, wanted: Settings, names: Iterable[str]) -> list[str]:
     """Return, as flags, those of the named settings that are others as they were `saved` in YAML."""
     before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
     return [f"--{name}={before.get(name)}" for name in names if before.get(name) != after[name]]
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes YAML, a path as text."""
+
+
+Dumper.add_multi_representer(Path, lambda dumper, path: dumper.represent_str(str(path)))
+Dumper.add_representer(tuple, lambda dumper, values: dumper.represent_list(values))
 
 
 class Loader(yaml.SafeLoader):
@@ -115,9 +122,10 @@ def to_flags(settings: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def flatten(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """{"data": {"split_seed": 3}} -> ("data.split-seed", 3)"""
+    """{"data": {"split_seed": 3}, "lambda_": 1} -> ("data.split-seed", 3), ("lambda_", 1)"""
     for key, value in settings.items():
-        name = prefix + str(key).replace("_", "-")
+        inner = str(key).strip("_")
+        name = prefix + str(key).replace(inner, inner.replace("_", "-"))
         if isinstance(value, Mapping):
             yield from flatten(value, f"{name}.")
         else:

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .errors import ConfigError
 from .task import Task
 from .workers import Workers
 
+# What an optimizer knows of the device, and of the schedule: not from a checkpoint, unlike its other numbers.
+DEVICE = {"lr", "fused", "foreach", "capturable", "differentiable"}
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are enlarged
 
 
@@ -40,6 +43,7 @@ class Step:
         self.accumulate = accumulate  # in so many parts a batch is computed
         self.clip_norm = clip_norm  # the gradient's largest norm; 0 for any
         self.workers = workers
+        self.built = set(model.state_dict())  # the names of all weights that the optimizer was made for
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.zero = torch.zeros((), device=device)
         self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
@@ -51,7 +55,7 @@ class Step:
         """
         self.optimizer.zero_grad()
         losses = [self.backward(*part, weight=len(part[0]) / count) for part in self.parts(x, y)]
-        self.workers.add_gradients(self.model)
+        self.workers.add_gradients(self.model, len(x) / count)
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
@@ -85,12 +89,16 @@ class Step:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(lr)  # where a recorded step finds it
             else:
-                group["lr"] = lr
+                group["lr"] = float(lr)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly."""
+        model = self.model.state_dict()
+        if late := [name for name in model if name not in self.built]:
+            what = f"the model has got weights while it trained, such as {late[0]}, and nothing has trained them"
+            raise ConfigError(what, "in model.py", "make all layers in __init__")
         return {
-            "model": self.model.state_dict(),
+            "model": model,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
@@ -98,8 +106,10 @@ class Step:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
-        # Of the optimizer only what it has learned: how it computes depends on the device.
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state["optimizer"]["state"]})
+        own, saved = self.optimizer.state_dict()["param_groups"], state["optimizer"]
+        pairs = zip(saved["param_groups"], own, strict=True)
+        groups = [{**old, **{key: new[key] for key in DEVICE & new.keys()}} for old, new in pairs]
+        self.optimizer.load_state_dict({**saved, "param_groups": groups})
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
 
@@ -112,7 +122,7 @@ def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple
     original = x.shape[2:]
     with nullcontext() if precision == torch.float32 else torch.autocast(x.device.type, dtype=precision):
         output = model(resize(x, sides))
-    return resize(output.float(), original) if output.ndim > 2 else output
+    return resize(output.float(), original) if output.ndim > 2 and output.shape[2:] == sides else output
 
 
 def resize(x: Tensor, sides: tuple[int, ...]) -> Tensor:

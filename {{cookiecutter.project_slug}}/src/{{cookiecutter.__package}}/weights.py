@@ -39,7 +39,10 @@ def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, bat
     batch = 4 * batch_size * math.prod(shape)
     where, fix = "for the model", "use smaller settings of --model, --data.resize or --batch-size"
     check_memory(4 * batch, where, fix)  # before a model that measures its layers is given a sample
-    weights = sketch(settings, shape, out_size).parameters()
+    weights = list(sketch(settings, shape, out_size).parameters())
+    if any(isinstance(weight, nn.UninitializedParameter) for weight in weights):
+        fix = "give each layer its sizes; build_model knows the shape of a sample"
+        raise ConfigError("the model has layers whose sizes are not known before its first batch", "in model.py", fix)
     check_memory(4 * (batch + sum(weight.nbytes for weight in weights)), where, fix)  # with gradients and moments
     return build_model(shape, out_size, **asdict(settings.model))
 
@@ -69,14 +72,14 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
             fix = f"give {' '.join(cut)}, as it had, or {fix}" if cut else fix
             raise ConfigError(what, f"in {run}", fix)
     if not same_task or Targets(**other["targets"]).names != targets.names:
-        wider, own = sketch(settings, shape, targets.out_size + 1).state_dict(), model.state_dict()
-        anew = {name for name, weight in wider.items() if weight.shape != own[name].shape}
+        wider, own = (shapes(each.state_dict()) for each in (sketch(settings, shape, targets.out_size + 1), model))
+        anew = {name for name in wider if wider[name] != own[name]}
     return load_what_fits(model, other["model"], but=anew)
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Put saved weights into a model of the same shape. Raises RefusedError if model.py has been changed since."""
-    saved, built = ({name: tensor.shape for name, tensor in d.items()} for d in (weights, model.state_dict()))
+    saved, built = shapes(weights), shapes(model.state_dict())
     if saved != built:
         other = [name for name in {**saved, **built} if saved.get(name) != built.get(name)]
         what = f"the model has other weights than when the run began, such as {other[0]}"
@@ -85,14 +88,19 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     model.load_state_dict(weights)
 
 
+def shapes(weights: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each weight by its name; an extra state of the model (`get_extra_state`) has none."""
+    return {name: tuple(getattr(weight, "shape", ())) for name, weight in weights.items()}
+
+
 def load_what_fits(model: nn.Module, weights: dict[str, Tensor], *, but: Set[str] = frozenset()) -> list[str]:
     """Copy the weights that the model has in the same shape, `but` some; return the names of its others.
 
     Raises ConfigError if not a single matrix or kernel fits.
     """
-    own = model.state_dict()
-    fitting = {n: weight for n, weight in weights.items() if n in own.keys() - but and own[n].shape == weight.shape}
-    if not any(weight.ndim > 1 for weight in fitting.values()):
+    own, theirs = shapes(model.state_dict()), shapes(weights)
+    fitting = {name: weights[name] for name in own if name not in but and own[name] == theirs.get(name)}
+    if not any(len(own[name]) > 1 for name in fitting):
         fix = "choose a run of this model with the same settings, or leave --init-from out"
         raise ConfigError("no weights of the other run fit this model", "in the run of --init-from", fix)
     model.load_state_dict(fitting, strict=False)

@@ -46,22 +46,28 @@ class Workers:
         """Return which of so many samples are for this process; of a small batch, that may be none."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def add_gradients(self, model: nn.Module) -> None:
-        """Replace each gradient by the sum over all processes, and each running statistic by the mean."""
+    def add_gradients(self, model: nn.Module, weight: float) -> None:
+        """Replace each gradient by the sum over all processes, and each running statistic by the mean.
+
+        The means are weighted: by the part of a batch's samples that this process has. They are taken in double
+        precision, in which what is the same everywhere stays so to the bit.
+        """
         if self.size == 1:
             return
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         for parameter in parameters:
             if parameter.grad is None:  # this process had no sample
                 parameter.grad = torch.zeros_like(parameter)
+        self.add([parameter.grad for parameter in parameters])  # type: ignore[misc]
         statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
-        for buffer in statistics:
-            buffer /= self.size
-        self.add([*(parameter.grad for parameter in parameters), *statistics])  # type: ignore[list-item]
+        weighted = [buffer.double() * weight if weight else torch.zeros_like(buffer).double() for buffer in statistics]
+        self.add(weighted)
+        for buffer, mean in zip(statistics, weighted, strict=True):
+            buffer.copy_(mean)
 
     def add(self, tensors: list[Tensor]) -> None:
         """Replace tensors, in place, by their sums over all processes."""
-        if self.size == 1:
+        if self.size == 1 or not tensors:
             return
         whole = torch.cat([tensor.reshape(-1) for tensor in tensors])
         meet(lambda: distributed.all_reduce(whole))
