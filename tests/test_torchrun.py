@@ -292,7 +292,8 @@ def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tm
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         ["bash", "scripts/slurm.sbatch", "--monitor=val_loss", *FLAGS, "--epochs=2000"],
-        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(project, OMP_NUM_THREADS="1", PATH=path, **variables), text=True,
+        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(project, OMP_NUM_THREADS="1", PATH=path, **variables),
     )  # fmt: skip
     assert wait_for(process, "epoch    3/2000")[0].startswith("nothing to resume in runs/my-experiment")
     (agent,) = psutil.Process(process.pid).children()

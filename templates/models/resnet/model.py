@@ -78,7 +78,7 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return one row of outputs per sample."""
         x = self.stem(x)  # (B, C, H, W) -> (B, width, H, W), or a quarter of each side
-        x = self.blocks(x)  # (B, channels, H / 4, W / 4)
+        x = self.blocks(x)  # (B, channels, H / 4, W / 4), or 1/32 of the sides with the large stem
         x = x.flatten(start_dim=2).mean(dim=2)  # (B, channels)
         return self.output(x)  # (B, out_size)
 

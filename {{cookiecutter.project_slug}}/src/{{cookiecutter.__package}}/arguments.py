@@ -28,7 +28,7 @@ class Train(Common):
     config: Optional[Path] = None
     """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
     resume: Optional[str] = None
-    """Continue a run directory, or `auto`: the newest run of this --name, a new one if there is none."""
+    """Continue a run directory, or `auto`: the newest of this --name and these settings; a new name gets a new run."""
     fast_dev_run: bool = False
     """Try every phase but the drawing on one batch, and leave nothing behind (lesson 3 of the notes)."""
 
@@ -47,7 +47,7 @@ class OtherData:
     """Other data than the run was trained on; what is left out, is as it was there."""
 
     path: Optional[Path] = None
-    """An .npz file, a folder of .npy files, or one .npy file of samples."""
+    """An .npz file, a folder of .npy files, or, for `predict`, one .npy file of samples."""
     x: Optional[str] = None
     """The name of the samples."""
     y: Optional[str] = None

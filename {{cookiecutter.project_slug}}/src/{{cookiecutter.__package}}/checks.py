@@ -39,8 +39,8 @@ def check(array: Array, where: str) -> Array:
 def check_precision(x: Samples, where: str) -> None:
     """Raise DataError if a channel of training samples (N, C, ...) hardly deviates from its mean, for 32-bit floats.
 
-    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left. Nor do
-    they hold numbers that are much smaller than 1e-30.
+    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left. Below
+    1e-30, too, deviations are refused: 32-bit floats end soon after.
     """
     if np.can_cast(x.dtype, np.float32):
         return

@@ -72,7 +72,7 @@ class Step:
         return zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True)
 
     def backward(self, x: Tensor, y: Tensor, *, weight: float) -> Tensor:
-        """Add the gradients of a part of a batch, which weighs as much as it has of its samples; return its loss."""
+        """Add the gradients of a part of a batch, weighted by its share of the samples; return its weighted loss."""
         loss = self.task.loss(self.forward(x), y)
         if weight < 1:  # by 1, it would be two more operations per step, and change nothing
             loss = loss * weight

@@ -24,7 +24,7 @@ def summary(file: ArrayFile, name: str) -> str:
     if array.dtype.kind not in "biuf" or array.size == 0:
         return kind.rstrip()
     low, high, missing, infinite = np.inf, -np.inf, 0, 0
-    for _, part in chunks(array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1), f"looking at {name}"):
+    for _, part in chunks(np.atleast_1d(array), f"looking at {name}"):
         if array.dtype.kind == "f":
             finite = np.isfinite(part)
             missing += np.isnan(part).sum()
