@@ -33,7 +33,7 @@ MUTATIONS = (
     Mutation("keeping the checkpoint before", "storage.py", "path.replace(keep)", "pass", "checkpoint"),
     Mutation("verification of what was written", "storage.py", "verify(temporary)", "pass", "checkpoint"),
     Mutation("verification of what is read", "checkpoint.py", "    verify(path)", "    pass", "checkpoint"),
-    Mutation("weights_only=True", "checkpoint.py", '"cpu", weights_only=True', '"cpu", weights_only=False', "checkpoint"),
+    Mutation("weights_only", "checkpoint.py", '"cpu", weights_only=True', '"cpu", weights_only=False', "checkpoint"),
     Mutation("refusal of pickles", "npy_header.py", "if dtype.hasobject:", "if False:", "array_file"),
     Mutation("safe YAML", "settings_file.py", "(yaml.SafeLoader)", "(yaml.UnsafeLoader)", "settings_file"),
     Mutation("the lock", "run.py", "self._lock.acquire()", "pass", "run"),
