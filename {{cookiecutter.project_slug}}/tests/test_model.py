@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from {{ cookiecutter.__package }}.config import ModelSettings
+from {{ cookiecutter.__package }}.device import prepare
 from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.model import build_model
 
@@ -18,7 +19,7 @@ SETTINGS = ModelSettings()
 @pytest.mark.parametrize("shape", TAKEN)
 def test_samples_of_any_size_give_outputs(shape: tuple[int, ...], batch: int) -> None:
     """Seven numbers per sample, or at each of its positions (lesson 7 of the notes); a batch of one trains, too."""
-    model = build_model(shape, 7, **asdict(SETTINGS))
+    model = prepare(build_model(shape, 7, **asdict(SETTINGS)), torch.device("cpu"))
     output = model(torch.randn(batch, *shape))
     assert output.shape == ((batch, 7, *shape[1:]) if DENSE else (batch, 7))
     output.square().sum().backward()

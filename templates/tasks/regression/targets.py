@@ -27,7 +27,15 @@ class Targets:
         if len(constant):
             what = f"target {constant[0]} is {y[0, constant[0]]:g} for all samples"
             raise DataError(what, where, "leave out this column; --data.split and groups decide who is in train")
-        return cls(y.mean(axis=0).tolist(), y.std(axis=0).tolist())
+        mean, std = y.mean(axis=0), y.std(axis=0)
+        low, high = np.quantile(y, (0.25, 0.75), axis=0)
+        lost = np.flatnonzero((low < high) & (high - low < 1e-6 * std))
+        if len(lost):
+            at = lost[0]
+            what = f"half of target {at} lies between {low[at]:g} and {high[at]:g}, some as far off as {std[at]:.3g}"
+            fix = "look for fill values, such as 1e12, and leave them out: 32-bit floats cannot tell the others apart"
+            raise DataError(what, where, fix)
+        return cls(mean.tolist(), std.tolist())
 
     @property
     def out_size(self) -> int:

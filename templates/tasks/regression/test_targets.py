@@ -45,6 +45,17 @@ def test_a_target_that_varies_too_little_to_be_standardised_is_refused() -> None
         Targets.learn(np.array([[0.0], [1e-200]]), TaskSettings(), "in train")
 
 
+def test_a_fill_value_that_hides_all_others_is_refused() -> None:
+    """Standardised as 32-bit floats, the others would be one number, of which R² is 0 whatever is predicted."""
+    y = np.random.default_rng(0).normal(1, 1, (200, 2))
+    Targets.learn(y * [1, 1e12], TaskSettings(), "in train")
+    y[3, 1] = 1e12
+    with pytest.raises(DataError, match=r"half of target 1 lies between 0\.\d+ and 1\.\d+, some .*; in train; look"):
+        Targets.learn(y, TaskSettings(), "in train")
+    y[3, 1] = 1e3  # an outlier like any other
+    assert Targets.learn(y, TaskSettings(), "in train").out_size == 2
+
+
 def test_another_number_of_targets_is_refused() -> None:
     with pytest.raises(DataError, match="there are 3 targets per sample, and 2 in the training split; in val"):
         Targets([0, 0], [1, 1]).encode(np.zeros((4, 3)), "in val")

@@ -77,7 +77,7 @@ class Targets:
                 what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
                 fix = "train on some of each class (another --data.split-seed), or ignore one with --task.ignore-index"
                 raise DataError(what, where, fix)
-            blank += len(part) - np.count_nonzero((numbers != IGNORED).reshape(len(part), -1).any(1))
+            blank += int((numbers == IGNORED).reshape(len(part), -1).all(1).sum())
         if blank:  # which would count as learned without a mistake
             what = f"{blank:,} of the {len(y):,} masks are {self.ignore_index} everywhere, which is ignored"
             raise DataError(what, where, "leave such samples out; --task.ignore-index says what is ignored")

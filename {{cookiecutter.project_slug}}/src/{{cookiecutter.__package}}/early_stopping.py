@@ -23,10 +23,11 @@ class EarlyStopping:
 
     @classmethod
     def of(cls, monitor: str, maximize: Mapping[str, bool], *, patience: int) -> "EarlyStopping":
-        """Return what watches the number of this name. Raises ConfigError if there is none."""
-        if monitor not in maximize:
-            raise ConfigError(f"--monitor is {monitor}", "in the settings", f"choose one of: {', '.join(maximize)}")
-        return cls(patience=patience, maximize=maximize[monitor])
+        """Return what watches one of these numbers: `val_` and its name. Raises ConfigError if there is none."""
+        numbers = {f"val_{name}": more for name, more in maximize.items()}
+        if monitor not in numbers:
+            raise ConfigError(f"--monitor is {monitor}", "in the settings", f"choose one of: {', '.join(numbers)}")
+        return cls(patience=patience, maximize=numbers[monitor])
 
     def update(self, value: float, epoch: int) -> bool:
         """Record the value of an epoch and return whether it is the best so far."""

@@ -11,9 +11,8 @@ from .augment import Augmentation
 from .batches import Batches
 from .config import Settings
 from .datasets import Datasets
-from .device import choose_device, choose_precision, generator, prepare, require_compiler, seed_everything
+from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
-from .errors import RefusedError
 from .graph import ReplayedStep
 from .inference import evaluation_batch_size
 from .logbook import Logbook
@@ -60,24 +59,17 @@ class Experiment:
             load_weights(self.model, checkpoint["model"])
         elif settings.init_from:
             self.not_loaded = init_from(settings.init_from, self.model, settings, self.input_shape, self.data)
-        maximize = {f"val_{name}": more for name, more in self.task.maximize.items()}
-        self.early_stopping = EarlyStopping.of(settings.monitor, maximize, patience=settings.patience)
+        self.early_stopping = EarlyStopping.of(settings.monitor, self.task.maximize, patience=settings.patience)
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
         own = ("device", "runs-dir", "data.path")  # which may differ from machine to machine
         start = {f"--{name}": value for name, value in flatten(asdict(settings)) if name not in own}
         start |= {"data": self.data.sha256, "--data.resident": self.data.resident}
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
-        if self.workers.rank:  # dropout of its own; of a seed, a CPU takes 32 bits only
-            torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())
-        self.model = prepare(self.model, self.device)
-        self.optimizer = build_optimizer(
-            self.model, lr=settings.lr, weight_decay=settings.weight_decay, capturable=self.replays_steps
-        )
-        self.layout = layout(self.model, self.optimizer)
-        if checkpoint and checkpoint["layout"] != self.layout:
-            what = "the optimizer is another one than when the run began, or has other weights, or in another order"
-            fix = "undo the change, or start a new run with --init-from this one"
-            raise RefusedError(what, "in model.py or optimizer.py", fix)
+        self.workers.seed(settings.seed)
+        rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+        model = prepare(self.model, self.device)
+        self.optimizer = build_optimizer(model, **rates, capturable=self.replays_steps)
+        self.layout = layout(self.model, self.optimizer, began=checkpoint["layout"] if checkpoint else None)
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim import optimizer as torch_optimizer
 
+from .errors import RefusedError
+
 # Where torch keeps the hooks of one optimizer, and those of all. Should it rename them, it is as if there were some.
 HOOKS = "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"
 GLOBAL_HOOKS = [getattr(torch_optimizer, f"_global_optimizer_{when}_hooks", True) for when in ("pre", "post")]
@@ -56,10 +58,19 @@ def build_optimizer(
     return AdamW(groups, lr=rate, fused=True, capturable=capturable)
 
 
-def layout(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Any]:
-    """Return which optimizer it is, and the weights in each of its groups: in this order, it keeps what it learns."""
+def layout(model: nn.Module, optimizer: torch.optim.Optimizer, *, began: list[Any] | None) -> list[Any]:
+    """Return which optimizer it is, and the weights in each of its groups: in this order, it keeps what it learns.
+
+    Raises RefusedError if a run `began` with another layout.
+    """
     names = {weight: name for name, weight in model.named_parameters()}
-    return [type(optimizer).__name__, *([names[weight] for weight in g["params"]] for g in optimizer.param_groups)]
+    groups = [[names.get(weight) for weight in group["params"]] for group in optimizer.param_groups]
+    layout = [type(optimizer).__name__, *groups]
+    if began not in (None, layout):
+        what = "the optimizer is another one than when the run began, or has other weights, or in another order"
+        fix = "undo the change, or start a new run with --init-from this one"
+        raise RefusedError(what, "in model.py or optimizer.py", fix)
+    return layout
 
 
 def build_schedule(*, lr: float, epochs: int) -> Callable[[int], float]:

@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed import distributed_c10d
 from torch.distributed.rendezvous import rendezvous
 
+from .device import generator
 from .errors import LostError, RefusedError, out_of_memory
 from .run import has_partners
 
@@ -42,15 +43,19 @@ class Workers:
         """Whether this process writes, and speaks, for all."""
         return self.rank == 0
 
+    def seed(self, seed: int) -> None:
+        """Give this process dropout of its own; the first one draws as if it were alone."""
+        if self.rank:  # of a seed, a CPU takes 32 bits only
+            torch.manual_seed(generator(seed, self.rank).initial_seed())
+
     def share(self, count: int) -> slice:
         """Return which of so many samples are for this process; of a small batch, that may be none."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
     def add_gradients(self, model: nn.Module, weight: float) -> None:
-        """Replace each gradient by the sum over all processes, and each running statistic by the mean.
+        """Replace each gradient by the sum over all processes, and each running statistic by the weighted mean.
 
-        The means are weighted: by the part of a batch's samples that this process has. They are taken in double
-        precision, in which what is the same everywhere stays so to the bit.
+        The weight is the part of the batch that this process has. In double precision, equal numbers stay as they are.
         """
         if self.size == 1:
             return
@@ -78,10 +83,9 @@ class Workers:
         """Return (count, ...) from the shares (n, ...) of all processes, in their order."""
         if self.size == 1:
             return tensor
-        share = self.share(count)
         number = tensor.dtype if tensor.is_floating_point() else torch.int64  # not all others can be added everywhere
         whole = torch.zeros((count, *tensor.shape[1:]), dtype=number, device=tensor.device)
-        whole[share] = tensor.to(number)
+        whole[self.share(count)] = tensor.to(number)
         self.add([whole])
         return whole.to(tensor.dtype)
 
