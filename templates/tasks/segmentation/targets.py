@@ -15,13 +15,13 @@ MOST = 1000  # classes
 
 
 class Targets:
-    """The values of the training masks, and how much of the masks each makes up."""
+    """The values of the training masks and, to balance them, how much of the masks each makes up."""
 
     dense = True  # a target has the geometry of its sample
 
     def __init__(self, values: Sequence[int], amounts: Sequence[float], ignore_index: int, ignored: float) -> None:
         self.values = list(values)
-        self.amounts = list(amounts)  # of each class in the training split; what is known of a mask, makes up 1
+        self.amounts = list(amounts)  # of each class in the training split, as `measure` has it; none if nobody asks
         self.ignore_index = ignore_index
         self.ignored = ignored  # share of the positions in the training split
 
@@ -40,8 +40,9 @@ class Targets:
         if len(found) > MOST:
             what = f"the masks have {len(found)} values, which are too many for classes"
             raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")
-        targets = cls(sorted(found), [0.0] * len(found), settings.ignore_index, ignored)
-        targets.amounts = targets.measure(y).tolist()
+        targets = cls(sorted(found), [], settings.ignore_index, ignored)
+        if settings.class_weights == "balanced":
+            targets.amounts = targets.measure(y).tolist()
         return targets
 
     def measure(self, y: Array) -> Array:

@@ -17,9 +17,10 @@ class Task:
         self.targets = targets
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "mean_iou": True, "mean_dice": True, "pixel_accuracy": True}
-        amounts = torch.tensor(targets.amounts, dtype=torch.float32, device=device)  # (K,) of each class, in training
-        balanced = settings.class_weights == "balanced"
-        self.weights = amounts.sum() / (len(amounts) * amounts) if balanced else torch.ones_like(amounts)
+        self.weights = torch.ones(targets.out_size, device=device)  # of each class, (K,)
+        if settings.class_weights == "balanced":
+            amounts = torch.tensor(targets.amounts, dtype=torch.float32, device=device)
+            self.weights = amounts.sum() / (len(amounts) * amounts)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean cross entropy of outputs (B, K, ...) for class numbers (B, ...): each sample weighs the same.

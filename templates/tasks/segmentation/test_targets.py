@@ -20,7 +20,7 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     assert np.array_equal(y, MASKS) and strata(y) is None
     learned = Targets.learn(y, TaskSettings(), "in train")
     assert (learned.values, learned.out_size) == ([7, 200], 2)
-    assert learned.amounts == pytest.approx([5 / 3, 1 / 3])  # 2 of 3 known positions, and 4 of 4
+    assert learned.measure(y) == pytest.approx([5 / 3, 1 / 3])  # 2 of 3 known positions, and 4 of 4
     encoded = learned.encode(y, "in val")
     assert encoded.dtype == np.int16 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
     assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%)"
@@ -41,7 +41,7 @@ def test_large_masks_are_read_some_at_a_time_to_the_last() -> None:
 
 def test_all_parts_are_counted_and_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "parts", lambda y: (y[n : n + 1] for n in range(len(y))))
-    learned = Targets.learn(MASKS, TaskSettings(), "in train")
+    learned = Targets.learn(MASKS, TaskSettings(class_weights="balanced"), "in train")
     assert (learned.values, learned.ignored) == ([7, 200], 1 / 8)
     assert learned.amounts == pytest.approx([5 / 3, 1 / 3])
     assert learned.encode(MASKS[::-1], "in val").tolist() == [[[0, 0], [0, 0]], [[0, 1], [IGNORED, 0]]]

@@ -55,10 +55,11 @@ def test_balanced_weights_do_so_however_much_of_a_mask_is_ignored() -> None:
     rng = np.random.default_rng(0)
     masks = rng.choice([0, 0, 0, 7, 200], (40, 6, 6))
     masks[:20].reshape(20, -1)[:, 3:] = 255
-    targets = Targets.learn(masks, TaskSettings(), "in train")
+    balanced = TaskSettings(class_weights="balanced")
+    targets = Targets.learn(masks, balanced, "in train")
     y = torch.from_numpy(targets.encode(masks, "in train"))
     output = torch.zeros(40, 3, 6, 6, requires_grad=True)
-    Task(targets, TaskSettings(class_weights="balanced"), CPU).loss(output, y).backward()
+    Task(targets, balanced, CPU).loss(output, y).backward()
     assert output.grad is not None
     of_class = [output.grad[:, k][y == k].sum().item() for k in range(3)]  # (1 - 1/3) of what each counts for
     assert of_class == pytest.approx([-2 / 9] * 3, rel=1e-4)

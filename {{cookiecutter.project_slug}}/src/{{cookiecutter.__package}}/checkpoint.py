@@ -21,21 +21,18 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def serialize(state: dict[str, Any]) -> bytes:
-    """Return a state as the bytes of its file."""
+    """Return a state as the bytes of its file. Raises ConfigError if it could not be read again from there."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    return buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
-
-
-def check_plain(data: bytes) -> None:
-    """Raise ConfigError if a serialized state holds more than tensors and plain types: it could not be read again."""
+    data = buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
     try:
-        torch.load(io.BytesIO(data), map_location="meta", weights_only=True)
+        torch.load(io.BytesIO(data), map_location="meta", weights_only=True)  # a millisecond: without the numbers
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"a checkpoint would hold a {found[1] if found else 'thing'}, which could not be read again"
         fix = "keep tensors and plain numbers and texts there: float(number)"
         raise ConfigError(what, "in a state of the model, the optimizer or the trainer", fix) from error
+    return data
 
 
 def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:

@@ -65,12 +65,12 @@ def layout(model: nn.Module, optimizer: torch.optim.Optimizer, *, began: list[An
     """
     names = {weight: name for name, weight in model.named_parameters()}
     groups = [[names.get(weight) for weight in group["params"]] for group in optimizer.param_groups]
-    layout = [type(optimizer).__name__, *groups]
-    if began not in (None, layout):
+    found = [type(optimizer).__name__, *groups]
+    if began not in (None, found):
         what = "the optimizer is another one than when the run began, or has other weights, or in another order"
         fix = "undo the change, or start a new run with --init-from this one"
         raise RefusedError(what, "in model.py or optimizer.py", fix)
-    return layout
+    return found
 
 
 def build_schedule(*, lr: float, epochs: int) -> Callable[[int], float]:

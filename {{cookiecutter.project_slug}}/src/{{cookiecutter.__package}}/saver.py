@@ -5,7 +5,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from .checkpoint import check_plain, serialize, write_checkpoint
+from .checkpoint import serialize, write_checkpoint
 from .run import Run
 
 
@@ -35,14 +35,10 @@ class Saver:
     def __init__(self, run: Run) -> None:
         self.run, self.thread = run, ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
-        self.checked = False  # whether the first state has been found readable
 
     def save(self, state: dict[str, Any], *, best: bool) -> None:
         """Begin to write the last checkpoint; if it is the best, that one before it."""
         data = serialize(state)  # now: the next step changes the tensors
-        if not self.checked:
-            check_plain(data)
-            self.checked = True
         self.wait()
         self.writing = self.thread.submit(self.write, data, best)
 
