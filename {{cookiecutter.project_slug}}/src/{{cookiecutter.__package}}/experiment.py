@@ -67,8 +67,7 @@ class Experiment:
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
         self.workers.seed(settings.seed)
         rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-        model = prepare(self.model, self.device)
-        self.optimizer = build_optimizer(model, **rates, capturable=self.replays_steps)
+        self.optimizer = build_optimizer(prepare(self.model, self.device), **rates, capturable=self.replays_steps)
         self.layout = layout(self.model, self.optimizer, began=checkpoint["layout"] if checkpoint else None)
 
     def batches(self, split: str) -> Batches:

@@ -134,5 +134,4 @@ def score(
         total += task.loss(output, y) * count
         metrics.update(output, y)
         after_batch()
-    scores = {"loss": total.item() / batches.count, **metrics.compute()}
-    return {name: float(number) for name, number in scores.items()}  # NumPy's, too
+    return {name: float(number) for name, number in {"loss": total.item() / batches.count, **metrics.compute()}.items()}
