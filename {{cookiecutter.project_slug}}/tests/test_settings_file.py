@@ -77,7 +77,7 @@ def test_settings_that_are_made_in_python_are_checked_before_they_are_used(setti
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("lr: [1", "cannot read the settings"),
+        ("lr: [1", r"cannot read the settings \(while parsing a flow sequence in line 1, column 5"),
         ("- lr", "the file holds no settings"),
         ("[" * 3000, "cannot read the settings"),
         ("name:\nlr: 0.1", "name has no value"),

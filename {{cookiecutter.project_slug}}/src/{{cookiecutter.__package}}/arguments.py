@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 
@@ -102,10 +104,5 @@ class ImportImages(Common):
         require(fits is not None, "resize", self.resize, "none, 64 (both sides), or height x width such as 48x64")
 
 
-Command = (
-    Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Predict, tyro.conf.subcommand("predict")]
-    | Annotated[ImportImages, tyro.conf.subcommand("import-images")]
-)
+COMMANDS = {"train": Train, "inspect": Inspect, "evaluate": Evaluate, "predict": Predict, "import-images": ImportImages}
+Command = reduce(or_, (Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()))

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,16 +48,26 @@ def parse(kind: Any, arguments: list[str], *, where: str = "on the command line"
     except SystemExit as leaving:
         if not leaving.code:
             raise
-        # tyro draws a box: below its title, the first paragraph says what is wrong, the next may name the nearest flag.
-        # What is indented most is the help of a flag.
-        rows = [row.strip("│ ") for row in box.getvalue().splitlines()[1:-1] if not row.startswith("│" + " " * 9)]
-        paragraphs = [list(group) for text, group in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text]
-        flags = [row.split()[0].rstrip(",") for row in itertools.chain(*paragraphs[1:]) if row.startswith("--")]
-        near = "Perhaps you meant:" in rows and flags[0] not in [argument.partition("=")[0] for argument in arguments]
-        what = " ".join(paragraphs[0]).rstrip(".")
-        fix = f"perhaps you meant {flags[0]}" if near else f"see {PROGRAM} --help"
-        path = what.removeprefix("Unrecognized options: ").removeprefix("--data, ")
-        if path in arguments and Path(path).exists():
-            is_run = Path(path, "config.yaml").exists()
-            fix = "give one RUN" if is_run else f"perhaps you meant --data.path {path}"
-        raise ConfigError(what, where, fix) from None
+        what, nearest = read_box(box.getvalue())
+        raise ConfigError(what, where, advice(what, nearest, arguments)) from None
+
+
+def read_box(box: str) -> tuple[str, str | None]:
+    """Return what is wrong, by the box that tyro draws, and the flag that may have been meant."""
+    # Below the title, the first paragraph says what is wrong; others name flags. What is indented most is their help.
+    rows = [row.strip("│").rstrip() for row in box.splitlines()[1:-1]]
+    rows = [row.strip() for row in rows if not row.startswith(" " * 9)]
+    first, *others = (list(rows) for text, rows in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text)
+    flags = [row.split()[0].rstrip(",") for row in itertools.chain(*others) if row.startswith("--")]
+    what = re.sub(r" \(applied to .*?\)", "", " ".join(first))
+    return what.rstrip("."), flags[0] if "Perhaps you meant:" in rows else None
+
+
+def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
+    """Return how to mend the arguments."""
+    path = what.removeprefix("Unrecognized options: ").removeprefix("--data, ")
+    if path in arguments and Path(path).exists():
+        return "give one RUN" if Path(path, "config.yaml").exists() else f"perhaps you meant --data.path {path}"
+    if nearest and nearest not in (argument.partition("=")[0] for argument in arguments):
+        return f"perhaps you meant {nearest}"
+    return f"see {PROGRAM} --help"

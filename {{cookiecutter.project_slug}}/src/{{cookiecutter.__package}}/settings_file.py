@@ -84,7 +84,7 @@ def read_flags(path: Path) -> list[str]:
     try:
         return flags_in(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
+        reason = getattr(error, "strerror", None) or " ".join(str(error).replace('"<unicode string>", ', "").split())
         raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
 
 
