@@ -21,8 +21,8 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Render the defaults, install them as their README says, and train on the bundled digits."""
-    project = render_defaults(session, ROOT / "demo")
+    """Render the defaults into `demo/`, install them as their README says, and train on the bundled digits."""
+    project = render_defaults(session, ROOT / "demo")  # over an older one, whose runs stay
     session.chdir(project)
     session.run(sys.executable, "-m", "venv", ".venv", external=True)
     binaries = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -60,6 +60,7 @@ def matrix(session: nox.Session) -> None:
 @nox.parametrize("which", ["oldest", "newest"])
 def versions(session: nox.Session, which: str) -> None:
     """Run a rendered suite with the oldest and the newest packages that its pyproject.toml allows: 6 GB each."""
+    shutil.rmtree(session.create_tmp())  # of the last time
     project = render_defaults(session, Path(session.create_tmp()))
     wanted = nox.project.load_toml(project / "pyproject.toml")["project"]["dependencies"]
     session.install("--upgrade", *(each.replace(">=", "==") if which == "oldest" else each for each in wanted))
@@ -71,7 +72,7 @@ def versions(session: nox.Session, which: str) -> None:
 
 @nox.session
 def scoreboard(session: nox.Session) -> None:
-    """Kill, corrupt and fail a rendered project, and write the table: an hour. Arguments go to the script."""
+    """Kill, corrupt and fail a rendered project, and write the table: two hours. Arguments go to the script."""
     install(session, "tests", "bench")
     session.run("python", "-m", "benchmarks.reliability.scoreboard", *session.posargs)
 
@@ -104,11 +105,10 @@ def cuda(session: nox.Session) -> None:
 
 
 def render_defaults(session: nox.Session, folder: Path) -> Path:
-    """Render the defaults into an empty folder, and return where they are."""
+    """Render the defaults into a folder, and return where they are."""
     session.install("cookiecutter>=2.7")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    session.run("cookiecutter", str(ROOT), "--no-input", "--default-config", "--output-dir", str(folder))
+    options = ("--no-input", "--default-config", "--overwrite-if-exists", f"--output-dir={folder}")
+    session.run("cookiecutter", str(ROOT), *options)
     return folder / "my-experiment"
 
 

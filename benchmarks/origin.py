@@ -5,18 +5,29 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import yaml
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[1]
 
 
 def render(folder: Path, **answers: str) -> Path:
-    """Render the template into a folder; return the project's folder."""
-    options = {"no_input": True, "default_config": True, "overwrite_if_exists": True}
-    return Path(cookiecutter(str(ROOT), extra_context=answers, output_dir=str(folder), **options))
+    """Render the template into a folder, without touching HOME; return the project's folder."""
+    with tempfile.TemporaryDirectory() as own:
+        options = {"no_input": True, "overwrite_if_exists": True, "config_file": str(write_user_config(Path(own)))}
+        return Path(cookiecutter(str(ROOT), extra_context=answers, output_dir=str(folder), **options))
+
+
+def write_user_config(folder: Path) -> Path:
+    """Write a cookiecutter configuration that keeps replays and clones in the folder."""
+    config = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "cookiecutters")}
+    path = folder / "cookiecutter.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 def environment(project: Path, **variables: str) -> dict[str, str]:

@@ -23,12 +23,17 @@ LONGEST = {"project_name": 100, "project_slug": 50, "description": 300, "author"
 CONSTRAINTS = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "constraints.txt"
 DEPENDENCIES = set(re.findall(r"^([\w-]+)==", CONSTRAINTS.read_text().lower().replace("-", "_"), re.MULTILINE))
 MODULES = {
-    "absl", "dateutil", "functorch", "google", "grpc", "isympy", "mpl_toolkits", "mypyc", "py", "pylab", "test",
-    "tests", "torchgen", "yaml",
+    "absl", "cuda", "dateutil", "functorch", "google", "gpustat", "grpc", "isympy", "mpl_toolkits", "mypyc", "nvidia",
+    "py", "pylab", "pynvml", "test", "tests", "torchgen", "triton", "yaml",
 }  # fmt: skip
+# Its own command would stand before these.
 COMMANDS = {
-    "activate", "bash", "cd", "echo", "f2py", "git", "hatchling", "ls", "nox", "pip", "pip3", "python", "python3",
-    "setuptools", "sh", "torchrun", "uv",
+    "activate", "awk", "bash", "cat", "cd", "chmod", "clear", "conda", "cp", "curl", "cut", "date", "df", "docker",
+    "du", "echo", "env", "f2py", "find", "gcc", "git", "grep", "gzip", "hatchling", "head", "install", "kill", "less",
+    "ln", "ls", "make", "man", "mkdir", "mount", "mv", "nano", "nohup", "nox", "pip", "pip3", "ps", "pwd", "python",
+    "python3", "rm", "rmdir", "rsync", "sbatch", "scp", "screen", "sed", "setuptools", "sh", "sleep", "sort",
+    "squeue", "srun", "ssh", "su", "sudo", "tail", "tar", "tee", "tmux", "top", "torchrun", "touch", "uniq", "unzip",
+    "uv", "vim", "watch", "wc", "wget", "which", "xargs", "zip",
 }  # fmt: skip
 # Which models return what a task needs: numbers at each position of a sample, or one row of numbers for all of it.
 DENSE = ["unet"]

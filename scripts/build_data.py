@@ -62,5 +62,6 @@ if __name__ == "__main__":
             if len(sys.argv) > 1:
                 path = Path(sys.argv[1]) / f"{task}.npz"
             with path.open("wb") as file:
-                np.savez(file, **arrays)  # stored, not compressed: the bytes do not depend on a zlib
+                # Stored, not compressed: the bytes do not depend on a zlib.
+                np.savez(file, **arrays)  # type: ignore[arg-type]
             print(f"wrote {path}")

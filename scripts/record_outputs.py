@@ -1,20 +1,19 @@
 """Records what `train` prints with its defaults, for the README of each combination (a minute or a few for each).
 
-    python scripts/record_outputs.py                         # all of them
-    python scripts/record_outputs.py classification-cnn      # these
+    python -m scripts.record_outputs                         # all of them
+    python -m scripts.record_outputs classification-cnn      # these
 
 Needs what the rendered project needs. Run it when a default or a line of the log has changed.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from cookiecutter.main import cookiecutter
+from benchmarks.origin import ROOT, environment, render
+from hooks.answers import MODELS
 
-ROOT = Path(__file__).parents[1]
 OUTPUTS = ROOT / "templates" / "outputs"
 SHOWN = 3  # epochs, before the last
 
@@ -25,13 +24,10 @@ def record(task: str, model: str) -> None:
     if not output.exists():  # the README, which is rendered before anything is recorded, includes it
         output.write_text("...\n")
     with tempfile.TemporaryDirectory() as folder:
-        answers = {"task": task, "model": model}
-        project = cookiecutter(
-            str(ROOT), no_input=True, default_config=True, extra_context=answers, output_dir=folder, accept_hooks=False
-        )
-        environment = {**os.environ, "PYTHONPATH": str(Path(project) / "src")}
+        project = render(Path(folder), task=task, model=model)
+        variables = environment(project, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")  # so that it can be repeated
         command = [sys.executable, "-m", "my_experiment", "train"]
-        result = subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True, text=True)
+        result = subprocess.run(command, cwd=project, env=variables, check=True, stdout=subprocess.PIPE, text=True)
     lines = result.stdout.splitlines()
     epochs = [number for number, line in enumerate(lines) if line.startswith("epoch ")]
     kept = [*lines[: epochs[SHOWN]], "...", *lines[epochs[-1] :]]
@@ -40,5 +36,8 @@ def record(task: str, model: str) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or sorted(path.stem for path in OUTPUTS.iterdir()):
+    offered = [f"{task}-{model}" for task, models in MODELS.items() for model in models]
+    if unknown := set(sys.argv[1:]) - set(offered):
+        sys.exit(f"there is no {', '.join(sorted(unknown))}; choose among: {', '.join(offered)}")
+    for name in sys.argv[1:] or offered:
         record(*name.split("-"))

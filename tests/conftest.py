@@ -2,18 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
-import yaml
-from cookiecutter.main import cookiecutter
 from filelock import FileLock
 
 from benchmarks import origin
 from hooks.answers import MODELS
 
 ROOT = Path(__file__).parents[1]
+STARTED: "list[subprocess.Popen[str]]" = []  # commands of the running test
 # Every pair of task and model that is offered: all are rendered, checked and trained.
 COMBINATIONS = [(task, model) for task, models in MODELS.items() for model in models]
 # On every push, these stand for all of them where a test takes long: each task once.
@@ -38,32 +38,15 @@ def repository_files() -> list[str]:
     return [name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
 
 
-def write_user_config(folder: Path) -> Path:
-    """Write a cookiecutter configuration that keeps replays and clones in the folder."""
-    config = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "cookiecutters")}
-    path = folder / "cookiecutter.yaml"
-    path.write_text(yaml.safe_dump(config))
-    return path
-
-
 @pytest.fixture(scope="session")
 def user_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_user_config(tmp_path_factory.mktemp("user"))
+    return origin.write_user_config(tmp_path_factory.mktemp("user"))
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory, user_config: Path) -> Render:
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
     """Render with the given answers into a new folder; return the project's folder."""
-
-    def run(**answers: str) -> Path:
-        output = tmp_path_factory.mktemp("render")
-        return Path(
-            cookiecutter(
-                str(ROOT), no_input=True, extra_context=answers, output_dir=str(output), config_file=str(user_config)
-            )
-        )
-
-    return run
+    return lambda **answers: origin.render(tmp_path_factory.mktemp("render"), **answers)
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +83,26 @@ def digits(render: Render) -> Path:
     return render()
 
 
+@pytest.fixture(autouse=True)
+def without_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with a GPU, commands see it in test_cuda.py only: elsewhere, runs are compared to the bit."""
+    if not request.node.get_closest_marker("cuda"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on_training() -> Iterator[None]:
+    """Whatever a test that fails leaves running is killed: it would slow down all the others."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
+
+
 def environment(project: Path, **variables: str) -> Mapping[str, str]:
     """Return the environment in which a project that is not installed runs, and says everything at once."""
     return origin.environment(project, PYTHONUNBUFFERED="1", **variables)
@@ -116,7 +119,8 @@ def start(project: Path, *arguments: str, **options: object) -> "subprocess.Pope
         "text": True,
         **options,
     }
-    return subprocess.Popen([sys.executable, "-m", package, *arguments], **settings)  # type: ignore[call-overload]
+    STARTED.append(subprocess.Popen([sys.executable, "-m", package, *arguments], **settings))  # type: ignore[call-overload]
+    return STARTED[-1]
 
 
 def run(project: Path, *arguments: str, code: int = 0, **options: object) -> tuple[str, str]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, repository_files, write_user_config
+from benchmarks.origin import write_user_config
+
+from .conftest import ROOT, repository_files
 
 IDENTITY = {
     f"GIT_{role}_{part}": value

@@ -54,7 +54,7 @@ def test_killed_at_random_and_resumed(render: Render, task: str, model: str) -> 
         pytest.param(("--compile",), marks=pytest.mark.skipif(not shutil.which(CXX), reason="needs a C++ compiler")),
     ],
 )
-def test_killed_and_resumed_in_every_mode(render: Render, mode: tuple[str, ...]) -> None:
+def test_killed_and_resumed_in_other_modes(render: Render, mode: tuple[str, ...]) -> None:
     project = render(model="mlp")
     with np.load(project / "data/digits.npz") as data:
         (project / "arrays").mkdir()

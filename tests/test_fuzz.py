@@ -74,8 +74,8 @@ def bases() -> dict[str, dict[str, bytes]]:
     generator = np.random.default_rng(0)
     x, y = generator.integers(0, 99, (40, 1, 3, 3)).astype(">i2"), np.arange(40) % 2
     arrays = {"x": x, "y": y.astype("U3"), "groups": np.arange(40) // 4}
-    np.savez(folder / "stored.npz", **arrays)
-    np.savez_compressed(folder / "deflated.npz", **arrays)
+    np.savez(folder / "stored.npz", **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(folder / "deflated.npz", **arrays)  # type: ignore[arg-type]
     np.savez(folder / "objects.npz", allow_pickle=True, x=np.array([[Canary()] * 40], object).T, y=y)
     np.save(folder / "x.npy", np.asfortranarray(x.astype(np.float64)))
     np.save(folder / "y.npy", y[:, None].astype(np.float32))

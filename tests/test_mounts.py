@@ -6,6 +6,7 @@ Linux lets root make them, and mounts also whoever may have a namespace of his o
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from benchmarks.reliability.harness import final, run_folder, same
 
 from .conftest import Render, environment, newest_run, run, start, wait_for
 
-TRAIN = f"{sys.executable} -m my_experiment train"
+TRAIN = f"{shlex.quote(sys.executable)} -m my_experiment train"
 FLAGS = "--epochs=4 --patience=0"
 UNSHARE = ["unshare", "--mount", "--uts"]
 if getattr(os, "geteuid", lambda: 0)() != 0:

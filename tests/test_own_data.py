@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def test_inspect_takes_less_than_two_seconds(digits: Path) -> None:
 
 
 def test_inspect_does_not_wait_for_torch(digits: Path) -> None:
-    code = "import sys; from my_experiment.cli import main; main(['inspect']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from my_experiment.cli import main; sys.exit(main(['inspect']) or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=digits, env=environment(digits), check=True, capture_output=True)
 
 
@@ -169,7 +170,7 @@ def server(render: Render) -> Iterator[Server]:
 def test_inspect_says_what_train_would_say(
     server: Server, tmp_path: Path, arrays: dict[str, np.ndarray], flags: list[str]
 ) -> None:
-    np.savez(tmp_path / "mine.npz", **arrays)
+    np.savez(tmp_path / "mine.npz", **arrays)  # type: ignore[arg-type]
     commands = [server.start(name, f"--data.path={tmp_path / 'mine.npz'}", *flags) for name in ("inspect", "train")]
     assert [command.wait() for command in commands] == [2, 2]
     errors = [command.output().partition("error: ")[2] for command in commands]
@@ -183,8 +184,8 @@ def test_the_command_that_inspect_prints_trains(digits: Path, tmp_path: Path) ->
     flags = [f"--data.path={path}", "--data.x=samples", "--data.y=labels", "--data.channels", "none"]
     output, _ = run(digits, "inspect", *flags)
     command = output.splitlines()[-1].removeprefix("train it: my-experiment ")
-    package = f"{sys.executable} -m my_experiment"
-    subprocess.run(["bash", "-ec", f"{package} {command}"], cwd=digits, env=environment(digits), check=True)
+    script = f"{shlex.quote(sys.executable)} -m my_experiment {command}"
+    subprocess.run(["bash", "-ec", script], cwd=digits, env=environment(digits), check=True)
     assert (newest_run(digits) / "evaluation.json").exists()
 
 

@@ -138,6 +138,10 @@ def test_types(project: Project, check_types: Callable[[Path], None], task: str,
     check_types(project(task, model))
 
 
+def test_types_of_the_generator(check_types: Callable[[Path], None]) -> None:
+    check_types(ROOT)
+
+
 @combinations
 def test_imports_flow_down(project: Project, task: str, model: str) -> None:
     for path in python(project(task, model)):
@@ -184,7 +188,8 @@ def test_the_readme_lists_every_module(render: Render, task: str, model: str, la
     tree = readme.split("src/my_experiment/\n")[1]
     listed = re.findall(r"^    (\w+)(?:\.py|/) ", tree, re.MULTILINE)
     assert listed == [name for name in MODULES if name != "__main__"]
-    assert ("## 训练\n" in readme) == (language == "zh-CN") != ("## Training\n" in readme)
+    assert ("## 训练\n" in readme) == (language == "zh-CN")
+    assert ("## Training\n" in readme) == (language == "en")
 
 
 @pytest.mark.parametrize("folder", ["models", "tasks"])
@@ -195,9 +200,14 @@ def test_neither_a_model_nor_a_task_names_the_other(folder: str) -> None:
 
 
 def test_the_readmes_say_the_same_in_both_languages() -> None:
-    texts = [(ROOT / f"templates/readmes/{name}.md").read_text(encoding="utf-8") for name in ("en", "zh-CN")]
-    english, chinese = ([re.findall(r"^#+ |^```\w*$|`[^`\n]+`", text, re.MULTILINE)] for text in texts)
-    assert sorted(english[0]) == sorted(chinese[0])
+    """Headings, code and code spans: of the README, and of the parts of it that belong to a model or a task."""
+    pages = [ROOT / "templates/readmes/en.md", *(ROOT / "templates").rglob("readme*.en.md")]
+    assert len(pages) > 10
+    for page in pages:
+        pair = (page, page.with_name(page.name.replace("en.md", "zh-CN.md")))
+        texts = (path.read_text(encoding="utf-8") for path in pair)
+        english, chinese = (sorted(re.findall(r"^#+ |^```\w*$|`[^`\n]+`", text, re.MULTILINE)) for text in texts)
+        assert english == chinese, page
 
 
 @combinations

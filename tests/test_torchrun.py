@@ -3,7 +3,7 @@
 import json
 import os
 import re
-import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -21,10 +21,10 @@ from filelock import FileLock
 
 from benchmarks.reliability.harness import Server, final, free_port, run_folder, same
 
-from .conftest import HANDFUL, Render, environment, newest_run, run, start, wait_for
+from .conftest import HANDFUL, STARTED, Render, environment, newest_run, run, start, wait_for
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
-TORCHRUN = f"{sys.executable} -m torch.distributed.run"
+resource = pytest.importorskip("resource", reason="kills processes as POSIX does")
+TORCHRUN = f"{shlex.quote(sys.executable)} -m torch.distributed.run"
 FLAGS = ("--device=cpu", "--epochs=6", "--patience=0")
 
 
@@ -32,11 +32,16 @@ def torchrun(
     project: Path, *arguments: str, launcher: tuple[str, ...] = ("--nproc-per-node=2",)
 ) -> "subprocess.Popen[str]":
     """Start the real command by torchrun, one thread for each process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "--", "my_experiment", "train", *arguments],
-        cwd=project, env=environment(project, OMP_NUM_THREADS="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "--", "my_experiment", "train"]
+    return launch([*command, *arguments], project)
+
+
+def launch(command: list[str], project: Path, **variables: str) -> "subprocess.Popen[str]":
+    """Start a command that starts processes with one thread each."""
+    variables = {**environment(project, OMP_NUM_THREADS="1"), **variables}
+    pipe = subprocess.PIPE
+    STARTED.append(subprocess.Popen(command, cwd=project, env=variables, stdout=pipe, stderr=pipe, text=True))
+    return STARTED[-1]
 
 
 def two_agents(project: Path, *arguments: tuple[str, ...]) -> "list[subprocess.Popen[str]]":
@@ -268,6 +273,7 @@ def test_torchrun_may_start_them_again(render: Render) -> None:
     assert "finished: 300 epochs" in output
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process, as only Linux can")
 def test_a_failed_save_ends_all(render: Render) -> None:
     project = render(model="mlp")
     process = torchrun(project, *FLAGS, "--epochs=2000")
@@ -290,11 +296,8 @@ def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tm
         (tmp_path / name).chmod(0o755)
     variables = {"SLURM_NNODES": "1", "SLURM_JOB_ID": str(os.getpid()), "SLURM_GPUS_ON_NODE": "2"}
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.Popen(
-        ["bash", "scripts/slurm.sbatch", "--monitor=val_loss", *FLAGS, "--epochs=2000"],
-        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(project, OMP_NUM_THREADS="1", PATH=path, **variables),
-    )  # fmt: skip
+    command = ["bash", "scripts/slurm.sbatch", "--monitor=val_loss", *FLAGS, "--epochs=2000"]
+    process = launch(command, project, PATH=path, **variables)
     assert wait_for(process, "epoch    3/2000")[0].startswith("nothing to resume in runs/my-experiment")
     (agent,) = psutil.Process(process.pid).children()
     agent.send_signal(signal.SIGUSR1)

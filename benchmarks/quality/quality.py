@@ -138,12 +138,8 @@ def refer(row: Row, reference: str, data: Splits) -> float:
     if row.model == "unet":  # a third of the pixels
         some = np.random.default_rng(0).permutation(len(x))[: len(x) // 3]
         x, y = x[some], y[some]
-    best, chosen = -np.inf, None
-    for candidate in candidates(reference, row.task):
-        fitted = candidate.fit(x, y)
-        value = score(row, data, "val", fitted.predict(features(data["x_val"])))
-        if value > best:
-            best, chosen = value, fitted
+    fitted = [candidate.fit(x, y) for candidate in candidates(reference, row.task)]
+    chosen = max(fitted, key=lambda each: score(row, data, "val", each.predict(features(data["x_val"]))))
     return score(row, data, "test", chosen.predict(features(data["x_test"])))
 
 
@@ -164,13 +160,13 @@ def job(name: str, seed: int, work: Path) -> dict[str, float]:
     path = next((project / "data").glob("*.npz")) if row.data == "bundled" else work / f"{row.data}.npz"
     splits = work / f"{key}.npz"
     variables = environment(project, OMP_NUM_THREADS="1")  # since several run side by side
-    common = {"cwd": project, "env": variables, "check": True}
+    common: dict[str, Any] = {"cwd": project, "env": variables, "check": True}
     subprocess.run([sys.executable, "-c", CUT, str(path), str(seed), str(splits)], **common)
     if not list((project / "runs").glob(f"{key}/*/evaluation.json")):
         flags = [f"--data.path={path.relative_to(project) if row.data == 'bundled' else path}", f"--name={key}"]
         flags += [f"--seed={seed}", f"--data.split-seed={seed}"]
-        log = (work / f"{key}.log").open("w")
-        subprocess.run([sys.executable, "-m", "my_experiment", "train", *flags], stdout=log, **common)
+        with (work / f"{key}.log").open("w") as log:
+            subprocess.run([sys.executable, "-m", "my_experiment", "train", *flags], stdout=log, **common)
     (evaluation,) = (project / "runs").glob(f"{key}/*/evaluation.json")
     scores = json.loads(evaluation.read_text())
     with np.load(splits) as file:
@@ -216,6 +212,25 @@ def table(report: dict[str, Any]) -> Iterator[str]:
         yield f"| {name} | {row['metric']} | {shown[row['model']]} | {references} | {row['asked']:.4f} | {reached} |"
 
 
+def measure(rows: dict[str, Row], seeds: range, work: Path) -> dict[str, Any]:
+    """Render, train and score in a folder, several side by side; return what is written to results.json."""
+    work.mkdir(parents=True, exist_ok=True)
+    for name in ("breast_cancer", "wine", "iris", "diabetes"):
+        bunch = getattr(datasets, f"load_{name}")()
+        np.savez(work / f"{name}.npz", x=bunch.data, y=bunch.target)
+    x, y = signals()
+    np.savez(work / "signals.npz", x=x, y=y)
+    for task, model in {(row.task, row.model) for row in rows.values()}:
+        folder = work / f"{task}-{model}"
+        if not folder.exists():
+            render(folder, task=task, model=model)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = {(name, seed): pool.submit(job, name, seed, work) for seed in seeds for name in rows}
+        results = {key: future.result() for key, future in jobs.items()}
+    judged = {name: judge(row, [results[name, seed] for seed in seeds]) for name, row in rows.items()}
+    return {**origin("torch"), "seeds": list(seeds), "rows": judged}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
@@ -223,27 +238,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="a folder to work in; runs that are there are taken as they are")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
-    work = (arguments.work or Path(tempfile.mkdtemp())).resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    for name in ("breast_cancer", "wine", "iris", "diabetes"):
-        bunch = getattr(datasets, f"load_{name}")()
-        np.savez(work / f"{name}.npz", x=bunch.data, y=bunch.target)
-    x, y = signals()
-    np.savez(work / "signals.npz", x=x, y=y)
-    rows = {name: ROWS[name] for name in arguments.rows}
-    for task, model in {(row.task, row.model) for row in rows.values()}:
-        folder = work / f"{task}-{model}"
-        if not folder.exists():
-            render(folder, task=task, model=model)
-    seeds = range(arguments.seeds)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {(name, seed): pool.submit(job, name, seed, work) for seed in seeds for name in rows}
-        results = {key: future.result() for key, future in jobs.items()}
-    report: dict[str, Any] = {
-        **origin("torch"),
-        "seeds": list(seeds),
-        "rows": {name: judge(row, [results[name, seed] for seed in seeds]) for name, row in rows.items()},
-    }
+    with tempfile.TemporaryDirectory() as temporary:
+        work = (arguments.work or Path(temporary)).resolve()
+        report = measure({name: ROWS[name] for name in arguments.rows}, range(arguments.seeds), work)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (arguments.out / "README.md").write_text("\n".join(table(report)) + "\n")

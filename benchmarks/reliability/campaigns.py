@@ -124,7 +124,7 @@ class Campaign:
 
 
 def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = MODES) -> dict[str, Any]:
-    """Kill runs at least so many times, in five ways; continue each, and compare its end."""
+    """Kill runs at least so many times, in four ways; continue each, and compare its end."""
     wholes = [campaign.whole(f"whole-{number}", *mode) for number, mode in enumerate(modes)]
     said = campaign.servers[0].run("train", "--name=count", *campaign.flags, within=("Saver.write", *POINTS))
     lines = json.loads(said.splitlines()[-1])

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from benchmarks.origin import environment
 
 HERE = Path(__file__).parent
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # what is compared to the bit is trained on the CPU
 
 
 class Server:
@@ -28,7 +29,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "server.py")],
             cwd=project,
-            env=environment(project, OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1"),  # a fork ends without a flush
+            env=environment(project, OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1", **NO_GPU),  # a fork does not flush
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""Counts what a rendered project survives, and writes the table: `nox -s matrix` runs it, an hour on two cores.
+"""Counts what a rendered project survives, and writes the table: `nox -s matrix` runs it, two hours on two cores.
 
     python -m benchmarks.reliability.scoreboard                        # everything; what is random is from seed 0
     python -m benchmarks.reliability.scoreboard --only kills signals   # in `--out`, only these are replaced

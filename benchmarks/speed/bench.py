@@ -88,12 +88,12 @@ def images(path: Path, shape: tuple[int, ...], train: int, val: int) -> None:
     """Write noisy uint8 images (N, C, H, W) of ten classes."""
     generator = np.random.default_rng(0)
     prototypes = generator.integers(0, 128, (10, *shape), dtype=np.uint8)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, count in (("train", train), ("val", val)):
         y = generator.integers(0, 10, count)
         noise = generator.integers(0, 128, (count, *shape), dtype=np.uint8)
         arrays |= {f"x_{name}": prototypes[y] + noise, f"y_{name}": y}
-    np.savez(path, **arrays)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def digits(path: Path, project: Path) -> None:

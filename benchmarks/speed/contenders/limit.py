@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 
-def batches(tensors: tuple[Tensor, ...], size: int, device: str) -> list[tuple[Tensor, ...]]:
-    return list(zip(*(tensor.to(device).split(size) for tensor in tensors), strict=True))
+def batches(tensors: tuple[Tensor, ...], size: int, device: str) -> list[tuple[Tensor, Tensor]]:
+    x, y = (tensor.to(device).split(size) for tensor in tensors)
+    return list(zip(x, y, strict=True))
 
 
 def main() -> None:

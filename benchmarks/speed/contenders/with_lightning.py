@@ -36,6 +36,7 @@ class Clock(L.Callback):
             done(trainer.current_epoch - 1)
 
     def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert trainer.max_epochs
         done(trainer.max_epochs - 1)
 
 

@@ -1,0 +1,63 @@
+"""The benchmarks start, and the README's figures are theirs."""
+
+import json
+import re
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.reliability.scoreboard import TITLES
+from benchmarks.speed.bench import LIMIT, OURS, Bench, images, ratios
+
+from .conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def results(name: str) -> dict[str, Any]:
+    return dict(json.loads((ROOT / "benchmarks" / name / "results.json").read_text()))
+
+
+def test_the_contenders_train_what_the_template_trains(tmp_path: Path) -> None:
+    """Those that need no package beside torch: `nox -s bench` takes two hours to tell that one is broken."""
+    contenders = [LIMIT, "notes' loop"]
+    bench = Bench(tmp_path, Namespace(rounds=1, device="cpu", beside=contenders, epochs=2))
+    images(tmp_path / "few.npz", (1, 28, 28), 300, 100)
+    for contender in (OURS, *contenders):
+        ends, _, _ = bench.run(bench.command(contender, tmp_path / "few.npz", bench.workloads["mlp"]), "mlp")
+        assert len(ends) == 2
+
+
+def test_the_readme_has_the_scores_of_the_defaults() -> None:
+    rows = results("quality")["rows"].values()
+    assert len(rows) == len(re.findall(r"^\|.* ± .* ± ", README, re.MULTILINE))
+    for row in rows:
+        model, best = row["model"], row["best_reference"]
+        ours, theirs = (f"{row['mean'][each]:.3f} ± {row['spread'][each]:.3f}" for each in (model, best))
+        assert f" | {model} | {row['metric']} | {ours} | {best} {theirs} |\n" in README
+
+
+@pytest.mark.parametrize(
+    ("folder", "contenders"),
+    [
+        ("speed", [OURS, "notes' loop", "Lightning", "Ignite", "Accelerate", "skorch"]),
+        ("speed/h200", [OURS, "notes' loop", "Lightning"]),
+    ],
+)
+def test_the_readme_has_the_times_of_the_bench(folder: str, contenders: list[str]) -> None:
+    (lines,) = re.findall(rf"^\| time / the limit \| {' . '.join(contenders)} \|\n\|[-|]+\n((?:\|.*\n)+)", README, re.M)
+    found = [[float(cell) for cell in line.strip("|").split("|")[1:]] for line in lines.splitlines()]
+    measured = [each["seconds"] for name, each in results(folder)["results"].items() if name != "start"]
+    expected = [[ratios(seconds, each, LIMIT)["median"] for each in contenders] for seconds in measured]
+    assert len(found) == len(expected)
+    for row, numbers in zip(found, expected, strict=True):
+        assert row == pytest.approx(numbers, rel=0.007)  # three digits
+
+
+def test_the_readme_has_the_counts_of_the_scoreboard() -> None:
+    found = results("reliability")
+    for name, (title, _) in TITLES.items():
+        count, wrong = found[name]["found"]["count"], len(found[name]["found"]["wrong"])
+        assert f"| {title} | {count:,} | {wrong} |\n" in README
