@@ -11,6 +11,7 @@ words = f"""
 The experiment is in {slug}. Next:
 
   cd {slug}
+  python -m venv .venv && . .venv/bin/activate
   python -m pip install -e . -c constraints.txt && {slug} train
 
 """

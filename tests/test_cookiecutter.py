@@ -44,6 +44,7 @@ def test_no_input_takes_the_defaults_and_says_what_is_next(cookiecutter) -> None
         "The experiment is in my-experiment. Next:",
         "",
         "  cd my-experiment",
+        "  python -m venv .venv && . .venv/bin/activate",
         "  python -m pip install -e . -c constraints.txt && my-experiment train",
     ]
 

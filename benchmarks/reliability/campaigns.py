@@ -43,6 +43,7 @@ POINTS = (  # where runs are killed, besides within a save, which is written in 
     "Trainer.validate", "Logbook.epoch", "Trainer.save", "Trained.score", "Trained.figures", "Logbook.figures",
     "Logbook.close", "Run.__exit__",
 )  # fmt: skip
+WAYS = ("at any time", "inside a save", "inside a save", "in a write", "at a named point")
 DEATHS = 4  # planned for each run
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -134,7 +135,7 @@ def kills(campaign: Campaign, count: int, modes: tuple[tuple[str, ...], ...] = M
     def die(server: Server, command: tuple[str, ...], name: str, chance: random.Random, seconds: float) -> str:
         """Return how it died, or nothing if it came to its end before. Raises ValueError if it did neither."""
         saved = saved_step(campaign.project, name)
-        way = chance.choice(["at any time", "inside a save", "inside a save", "in a write", "at a named point"])
+        way = chance.choice(WAYS)
         options: dict[str, Any] = {}
         if way == "in a write":
             options = {"file_size": chance.randrange(1, largest)}

@@ -91,6 +91,7 @@ def combinations(seed: int, deaths: int = 8) -> Rows:
         for name in ("count", "runs"):
             total[name] += found[name]
         print(f"  {task} {model}: {found['count']} deaths, {len(found['wrong'])} wrong", flush=True)
+    assert set(total["ways"]) == set(campaigns.WAYS), total["ways"]
     return {"combinations": total}
 
 

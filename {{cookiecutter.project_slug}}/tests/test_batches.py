@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.augment import Augmentation
-from {{ cookiecutter.__package }}.batches import Batches, permutation
+from {{ cookiecutter.__package }}.batches import Batches, permutation, together
 from {{ cookiecutter.__package }}.data import ArrayDataset, BatchDataset, Normalisation
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
 
@@ -70,6 +70,31 @@ def test_noise_is_added_to_what_is_normalised() -> None:
     )  # fmt: skip
     ((x, _),) = varied.epoch()
     assert x.std().item() == pytest.approx(0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("start", [0, 7])
+def test_batches_that_are_gathered_together_are_the_same(start: int) -> None:
+    def epoch(together: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        x = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), np.uint8)
+        statistics = Normalisation(torch.full((1, 1, 1), 100.0), torch.full((1, 1, 1), 60.0))
+        settings = AugmentSettings(shift=1, noise=0.1)
+        augmentation = Augmentation(settings, sides=(4, 4), dense=False, seed=0)
+        gathered = Batches(
+            ArrayDataset(x, np.arange(50)), batch_size=4, together=together, device=CPU, seed=1,
+            normalisation=statistics, augmentation=augmentation,
+        )  # fmt: skip
+        return list(gathered.epoch(2, start=start))
+
+    one_by_one = epoch(1)
+    for several in (epoch(3), epoch(100)):
+        assert len(several) == len(one_by_one) == 13 - start
+        for mine, expected in zip(several, one_by_one, strict=True):
+            assert torch.equal(mine[0], expected[0]) and torch.equal(mine[1], expected[1])
+
+
+def test_so_many_are_gathered_together_that_they_take_little_memory() -> None:
+    assert together(128, (1, 28, 28)) == 41
+    assert together(256, (3, 224, 224)) == 1
 
 
 class Squares(Dataset[tuple[torch.Tensor, torch.Tensor]]):

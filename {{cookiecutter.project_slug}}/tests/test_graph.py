@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from {{ cookiecutter.__package }} import experiment
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.experiment import Experiment
@@ -63,6 +64,20 @@ def test_the_learning_rate_reaches_a_recording(settings: Settings) -> None:
         assert all(map(torch.equal, before, trainer.step.model.parameters()))
 
 
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW])
+def test_an_optimizer_whose_rate_a_recording_would_keep_is_not_replayed(
+    settings: Settings, optimizer: type[torch.optim.Optimizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_optimizer(model: torch.nn.Module, *, lr: float, **others: object) -> torch.optim.Optimizer:
+        return optimizer(model.parameters(), lr=lr)  # type: ignore[call-arg]
+
+    monkeypatch.setattr(experiment, "build_optimizer", build_optimizer)
+    with on_gpu(settings) as trainer:
+        losses(trainer, WARM_UP + 1)
+        assert isinstance(trainer.step, ReplayedStep) and not trainer.step.recordings
+        assert (trainer.run.folder / "train.log").read_text().count("no step is replayed") == 1
+
+
 def test_a_step_that_waits_is_not_recorded_and_says_so(settings: Settings) -> None:
     with on_gpu(settings) as trainer:
         trainer.step.model.register_forward_pre_hook(lambda module, inputs: inputs[0].sum().item() and None)
@@ -87,4 +102,4 @@ def test_what_would_not_be_exact_is_not_replayed(
     settings: Settings, flags: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", sys.executable)  # some program: nothing is compiled
-    assert not Experiment(replace(settings, device="cuda", **flags)).replays_steps
+    assert not Experiment(replace(settings, device="cuda", **flags)).replays

@@ -81,7 +81,8 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
 
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could tell whose they are."""
-    trained, x = Trained(run, Settings()), np.zeros((7, *Trained(run, Settings()).sample_shape), np.uint8)
+    trained = Trained(run, Settings(device="cpu"))
+    x = np.zeros((7, *trained.sample_shape), np.uint8)
     monkeypatch.setattr(inference, "build_dataset", lambda x, y: ArrayDataset(x[1:], y[1:]))
     with pytest.raises(DataError, match=r"the dataset has 6 samples, and the file 7; in mine.npz; let build_"):
         trained.predict(x, Path("mine.npz"))
@@ -278,6 +279,10 @@ def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> Non
 
 
 def test_no_more_is_scored_at_once_than_fits_where_batches_are_computed_in_parts(settings: Settings) -> None:
-    assert evaluation_batch_size(replace(settings, batch_size=64)) == 256
-    assert evaluation_batch_size(replace(settings, batch_size=64, accumulate=16)) == 16
-    assert evaluation_batch_size(replace(settings, batch_size=1, accumulate=16)) == 1
+    shape, gpu = (1, 32, 32), torch.device("cuda")  # of which none is needed here
+    assert evaluation_batch_size(replace(settings, batch_size=64), shape, CPU) == 256
+    assert evaluation_batch_size(replace(settings, batch_size=64), shape, gpu) == 1024
+    assert evaluation_batch_size(replace(settings, batch_size=64), (3, 224, 224), gpu) == 256
+    for device in (CPU, gpu):
+        assert evaluation_batch_size(replace(settings, batch_size=64, accumulate=16), shape, device) == 16
+        assert evaluation_batch_size(replace(settings, batch_size=1, accumulate=16), shape, device) == 1

@@ -48,16 +48,28 @@ def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:
     assert found == {"last.pt": 3.0, "previous.pt": 2.0, "best.pt": 2.0}
 
 
-def test_a_state_that_could_not_be_read_again_is_refused_when_it_is_saved(settings: Settings) -> None:
+def test_a_state_that_could_not_be_read_again_is_refused(settings: Settings) -> None:
     with Run.create(settings) as run:
         run.begin()
         saver = Saver(run)
         saver.save({"score": 0.25}, best=False)
         saver.wait()
         sentence = r"would hold a numpy\.\S+, which could not be read again; in a state of .*; keep tensors"
+        saver.save({"score": np.float64(0.5)}, best=False)
         with pytest.raises(ConfigError, match=sentence):
-            saver.save({"score": np.float64(0.5)}, best=False)
+            saver.wait()
         assert load_checkpoint(run.last)["score"] == 0.25
+
+
+def test_what_has_to_come_before_a_checkpoint_comes_before_it(settings: Settings) -> None:
+    with Run.create(settings) as run:
+        run.begin()
+        there = []
+        saver = Saver(run, before=lambda: there.append(run.last.exists()))
+        for _ in range(2):
+            saver.save({}, best=False)
+        saver.wait()
+        assert there == [False, True]
 
 
 def test_what_could_not_be_written_is_an_error_at_the_next_call(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import shutil
 import signal
 import time
@@ -69,6 +70,23 @@ PHASES: dict[str, tuple[Callable[[Trainer], object], str]] = {  # what breaks it
     "scoring": (no_best_weights, "the run has no best checkpoint"),
     "saving": (lambda trainer: shutil.rmtree(trainer.run.last.parent), "cannot write"),
 }
+
+
+def test_the_metrics_are_on_the_disk_before_a_checkpoint_that_tells_of_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, fsync = [], os.fsync
+
+    def watch(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    with build(replace(settings, epochs=1)) as trainer:
+        trainer.fit()
+        files = (trainer.run.folder / "metrics.jsonl", trainer.run.best, trainer.run.last)
+        places = [synced.index(path.stat().st_ino) for path in files]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(("fail", "said"), PHASES.values(), ids=PHASES)

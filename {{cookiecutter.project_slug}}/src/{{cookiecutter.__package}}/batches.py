@@ -1,7 +1,8 @@
 """Batches by index: the order of an epoch is a function of seed and epoch, and so needs no state."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from .data import BatchDataset, Normalisation
 from .device import generator
 from .tensors import on_device
 from .workers import Workers
+
+TOGETHER = 2**22  # numbers of samples to gather at once: 16 MiB
 
 
 def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> Tensor:
@@ -30,6 +33,11 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
     return torch.cat([part[torch.randperm(len(part), generator=numbers)] for part in near.split(256 * block)])
 
 
+def together(batch_size: int, sample_shape: tuple[int, ...]) -> int:
+    """Return how many batches to gather at once where steps are so fast that to gather each would take as long."""
+    return max(1, TOGETHER // (batch_size * math.prod(sample_shape)))
+
+
 class Batches:
     """Batches of samples, gathered on the device where the dataset lies, normalised and augmented there.
 
@@ -42,6 +50,7 @@ class Batches:
         dataset: Dataset[tuple[Tensor, Tensor]],
         *,
         batch_size: int,
+        together: int = 1,
         device: torch.device,
         normalisation: Normalisation | None = None,
         augmentation: Augmentation | None = None,
@@ -51,6 +60,7 @@ class Batches:
         self.dataset = dataset
         self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
         self.batch_size = batch_size
+        self.together = together  # so many batches are gathered at once
         full, rest = divmod(self.count, batch_size)
         self.sizes = [batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
         self.device = device
@@ -75,20 +85,21 @@ class Batches:
         shares = [self.workers.share(len(part)) if self.workers else slice(len(part)) for part in parts]
         fetched = self.fetch([part[share] for part, share in zip(parts, shares, strict=True)])
         for batch, ((x, y), part, share) in enumerate(zip(fetched, parts, shares, strict=True), start):
-            if self.normalisation:
-                x = self.normalisation.apply(x)
             if self.augmentation:
                 x, y = self.augmentation(x, y, epoch=epoch, batch=batch, count=len(part), share=share)
             yield x, y
 
-    def fetch(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield samples and targets on the device: a batch for each tensor of positions (B,)."""
+    def fetch(self, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
         if self.whole:
-            for indices, following in itertools.pairwise([*parts, None]):
+            groups = [parts[k : k + self.together] for k in range(0, len(parts), self.together)]
+            positions = [torch.cat(group) for group in groups]
+            for group, (indices, following) in zip(groups, itertools.pairwise([*positions, None]), strict=True):
                 x, y = self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
                 if following is not None:
                     self.dataset.read_ahead(following)  # type: ignore[attr-defined]
-                yield on_device(x, self.device), on_device(y, self.device)
+                sizes = [len(part) for part in group]
+                yield from zip(self.ready(x).split(sizes), on_device(y, self.device).split(sizes), strict=True)
         else:
             loader = DataLoader(
                 OneByOne(self.dataset),
@@ -97,7 +108,12 @@ class Batches:
             )
             for indices, (x, y) in zip(parts, loader, strict=True):
                 x, y = x[: len(indices)], y[: len(indices)]  # a share may be empty
-                yield on_device(x, self.device).float(), on_device(y, self.device)
+                yield self.ready(x.float()), on_device(y, self.device)
+
+    def ready(self, x: Tensor) -> Tensor:
+        """Return samples (B, C, ...) on the device, normalised."""
+        x = on_device(x, self.device)
+        return self.normalisation.apply(x) if self.normalisation else x
 
 
 class OneByOne(Dataset[tuple[Tensor, Tensor]]):

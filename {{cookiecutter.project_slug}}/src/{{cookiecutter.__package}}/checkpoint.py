@@ -15,24 +15,27 @@ from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
-FORMAT = 4  # of the dict that is saved
+FORMAT = 5  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def serialize(state: dict[str, Any]) -> bytes:
-    """Return a state as the bytes of its file. Raises ConfigError if it could not be read again from there."""
+    """Return a state as the bytes of its file."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    data = buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
+    return buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
+
+
+def check_readable(data: bytes) -> None:
+    """Raise ConfigError if a serialized state could not be read again."""
     try:
-        torch.load(io.BytesIO(data), map_location="meta", weights_only=True)  # a millisecond: without the numbers
+        torch.load(io.BytesIO(data), map_location="meta", weights_only=True)  # without the numbers
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"a checkpoint would hold a {found[1] if found else 'thing'}, which could not be read again"
         fix = "keep tensors and plain numbers and texts there: float(number)"
         raise ConfigError(what, "in a state of the model, the optimizer or the trainer", fix) from error
-    return data
 
 
 def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:

@@ -115,12 +115,12 @@ def prepare(model: nn.Module, device: torch.device) -> nn.Module:
 
 def random_states() -> dict[str, Any]:
     """Return the states of all random generators, as a checkpoint can hold them."""
-    numpy_state = np.random.get_state(legacy=False)
-    assert isinstance(numpy_state, dict)
-    numpy_state["state"]["key"] = torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))
+    version, words, gauss = random.getstate()
+    numpy_state: Any = np.random.get_state()
+    name, numpy_words, *rest = numpy_state
     return {
-        "python": random.getstate(),
-        "numpy": numpy_state,
+        "python": [version, torch.tensor(words), gauss],  # as 625 numbers, they would take as long as all the weights
+        "numpy": [name, torch.from_numpy(numpy_words.astype(np.int64)), *rest],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
@@ -128,10 +128,10 @@ def random_states() -> dict[str, Any]:
 
 def restore_random_states(states: dict[str, Any]) -> None:
     """Put all random generators where `random_states` found them."""
-    numpy_state = states["numpy"]
-    key = numpy_state["state"]["key"].numpy().astype(np.uint32)
-    random.setstate(states["python"])
-    np.random.set_state({**numpy_state, "state": {**numpy_state["state"], "key": key}})
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))
+    name, words, *rest = states["numpy"]
+    np.random.set_state((name, words.numpy().astype(np.uint32), *rest))
     torch.set_rng_state(states["torch"])
     for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state, index)

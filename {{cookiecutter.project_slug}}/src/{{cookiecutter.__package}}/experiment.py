@@ -8,12 +8,12 @@ import torch
 
 from .arrays import input_shape
 from .augment import Augmentation
-from .batches import Batches
+from .batches import Batches, together
 from .config import Settings
 from .datasets import Datasets
 from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
-from .graph import ReplayedStep
+from .graph import ReplayedStep, can_replay
 from .inference import evaluation_batch_size
 from .logbook import Logbook
 from .optimizer import build_optimizer, build_schedule, layout
@@ -63,35 +63,29 @@ class Experiment:
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
         own = ("device", "runs-dir", "data.path")  # which may differ from machine to machine
         start = {f"--{name}": value for name, value in flatten(asdict(settings)) if name not in own}
+        start |= {"--device": self.device.type, "--precision": str(self.precision)}
         start |= {"data": self.data.sha256, "--data.resident": self.data.resident}
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
         self.workers.seed(settings.seed)
+        self.replays = can_replay(settings, self.device, self.precision, self.workers)
         rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-        self.optimizer = build_optimizer(prepare(self.model, self.device), **rates, capturable=self.replays_steps)
+        self.optimizer = build_optimizer(prepare(self.model, self.device), **rates, capturable=self.replays)
         self.layout = layout(self.model, self.optimizer, began=checkpoint["layout"] if checkpoint else None)
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
         training = split == "train"
+        size = self.data.batch_size if training else evaluation_batch_size(self.settings, self.input_shape, self.device)
         return Batches(
             self.data.splits[split],
-            batch_size=self.data.batch_size if training else evaluation_batch_size(self.settings),
+            batch_size=size,
+            together=together(size, self.data.sample_shape) if self.replays else 1,
             device=self.device,
             normalisation=self.data.normalisation,
             augmentation=self.augmentation if training else None,
             seed=self.settings.seed if training else None,
             workers=self.workers,
         )
-
-    @property
-    def replays_steps(self) -> bool:
-        """Whether the GPU replays recorded steps: those of one process, compiled by nobody, in fp32 or bf16.
-
-        With --deterministic it does not: no test has shown that a resumed run has the same bits.
-        """
-        settings = self.settings
-        plain = not (settings.deterministic or settings.compile or self.precision == torch.float16)
-        return settings.cuda_graph and plain and self.device.type == "cuda" and self.workers.size == 1
 
     def trainer(self, run: Run, stop: StopRequest) -> Trainer:
         """Return a trainer that starts, or continues the checkpoint."""
@@ -102,7 +96,7 @@ class Experiment:
             self.model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
         done = checkpoint["progress"] if checkpoint else {"step": 0, "batch": 0}
         logbook = Logbook(run.folder, step=done["step"] - bool(done["batch"]))  # what ends an epoch is written again
-        build_step = partial(ReplayedStep, say=logbook.write) if self.replays_steps else Step
+        build_step = partial(ReplayedStep, say=logbook.write) if self.replays else Step
         step = build_step(
             model=self.model,
             task=self.task,

@@ -8,10 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .config import Settings
 from .errors import ConfigError, out_of_memory
 from .step import Step
+from .workers import Workers
 
 WARM_UP = 3  # ordinary steps before a recording: libraries start, and the optimizer makes its state
+
+
+def can_replay(settings: Settings, device: torch.device, precision: torch.dtype, workers: Workers) -> bool:
+    """Return whether steps are recorded: on a GPU, those of one process, compiled by nobody, in fp32 or bf16.
+
+    With --deterministic they are not: no test has shown that a resumed run has the same bits.
+    """
+    plain = not (settings.deterministic or settings.compile or precision == torch.float16)
+    return settings.cuda_graph and plain and device.type == "cuda" and workers.size == 1
 
 
 class ReplayedStep(Step):
@@ -29,7 +40,9 @@ class ReplayedStep(Step):
         self.stream = torch.cuda.Stream(self.device)  # on the default one, nothing can be recorded
         self.seen: Counter[torch.Size] = Counter()
         self.recordings: dict[torch.Size, Recording] = {}
-        self.waits = False
+        self.waits = not all(isinstance(group["lr"], Tensor) for group in self.optimizer.param_groups)
+        if self.waits:  # a recording would keep a rate that is a number for good
+            say("graph   the optimizer does not read its learning rate from the GPU: no step is replayed (slower)")
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Learn from the samples in a batch, and return its mean loss (0-d, on the device)."""

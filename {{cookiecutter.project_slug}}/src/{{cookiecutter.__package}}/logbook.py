@@ -100,11 +100,14 @@ class Logbook:
                 self.writer.add_image(name, np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
 
     def flush(self) -> None:
-        """Hand everything to the operating system, and the metrics to the disk, before a checkpoint is saved."""
+        """Hand everything to the operating system, before a checkpoint is saved."""
         self.metrics.flush()
-        os.fsync(self.metrics.fileno())  # a checkpoint must not outlive the lines before it
         with self.curves():
             self.writer.flush()
+
+    def sync(self) -> None:
+        """Bring the metrics to the disk: a checkpoint must not outlive the lines before it."""
+        os.fsync(self.metrics.fileno())
 
     def close(self) -> None:
         """Write what is left and close all files; again is fine."""

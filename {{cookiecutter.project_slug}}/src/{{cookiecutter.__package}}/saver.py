@@ -2,10 +2,11 @@
 
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from .checkpoint import serialize, write_checkpoint
+from .checkpoint import check_readable, serialize, write_checkpoint
 from .run import Run
 
 
@@ -30,10 +31,13 @@ class Interval:
 
 
 class Saver:
-    """Writes the checkpoints of a run, one after the other. Raises StorageError once it is known, at the next call."""
+    """Writes the checkpoints of a run, one after the other, each when `before` has been called.
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.thread = run, ThreadPoolExecutor(1)
+    Raises StorageError, and ConfigError for what could not be read again, once it is known: at the next call.
+    """
+
+    def __init__(self, run: Run, *, before: Callable[[], object] = lambda: None) -> None:
+        self.run, self.before, self.thread = run, before, ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
 
     def save(self, state: dict[str, Any], *, best: bool) -> None:
@@ -44,6 +48,8 @@ class Saver:
 
     def write(self, data: bytes, best: bool) -> None:
         """Write both, whatever the training does meanwhile."""
+        check_readable(data)
+        self.before()
         if best:
             write_checkpoint(data, self.run.best)
         write_checkpoint(data, self.run.last, keep=self.run.previous)

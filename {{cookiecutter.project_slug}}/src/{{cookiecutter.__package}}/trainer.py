@@ -51,7 +51,7 @@ class Trainer:
         self.train_batches = train_batches
         self.val_batches = val_batches
         self.early_stopping = early_stopping
-        self.run, self.saver = run, Saver(run)
+        self.run, self.saver = run, Saver(run, before=logbook.sync)
         self.stop, self.interval = stop, interval  # both are asked after every step
         self.workers = step.workers
         self.epochs = epochs
