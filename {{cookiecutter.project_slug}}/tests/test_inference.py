@@ -23,6 +23,7 @@ from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained, evaluation_batch_size, score
+from {{ cookiecutter.__package }}.resume import settings_of
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.step import forward
 
@@ -81,7 +82,7 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
 
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could tell whose they are."""
-    trained = Trained(run, Settings(device="cpu"))
+    trained = Trained(run, replace(settings_of(run)[0], device="cpu"))
     x = np.zeros((7, *trained.sample_shape), np.uint8)
     monkeypatch.setattr(inference, "build_dataset", lambda x, y: ArrayDataset(x[1:], y[1:]))
     with pytest.raises(DataError, match=r"the dataset has 6 samples, and the file 7; in mine.npz; let build_"):

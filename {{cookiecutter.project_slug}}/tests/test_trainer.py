@@ -162,8 +162,9 @@ def test_every_setting_reaches_what_it_sets(settings: Settings) -> None:
         assert trainer.train_batches.augmentation and trainer.train_batches.augmentation.seed == 5
         assert trainer.train_batches.seed == 5 and trainer.interval.steps == 7
     if len(step.sides) > 1:
-        with build(replace(settings, data=replace(settings.data, resize="16"))) as trainer:
-            assert trainer.step.sides == (16, 16)
+        side = settings.model.minimum_size + 15
+        with build(replace(settings, data=replace(settings.data, resize=f"{side}"))) as trainer:
+            assert trainer.step.sides == (side, side)
 
 
 def test_only_the_training_split_varies(settings: Settings) -> None:
