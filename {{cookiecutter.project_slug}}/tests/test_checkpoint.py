@@ -2,12 +2,13 @@
 
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, verify, write_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import is_plain, load_checkpoint, serialize, verify, write_checkpoint
 from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
 from {{ cookiecutter.__package }}.storage import write_atomically
 
@@ -20,6 +21,13 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
     assert state["progress"] == {"epoch": 3} and state["names"] == ["a", 1]
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_what_torch_can_read_may_be_saved_though_it_is_not_plain(tmp_path: Path) -> None:
+    state = {"counts": Counter("abca"), "parameter": torch.nn.Parameter(torch.zeros(2))}
+    assert is_plain(STATE) and not any(map(is_plain, state.values()))
+    write_checkpoint(serialize(state), tmp_path / "last.pt")
+    assert load_checkpoint(tmp_path / "last.pt")["counts"] == {"a": 2, "b": 1, "c": 1}
 
 
 def test_two_saves_give_the_same_bytes(tmp_path: Path) -> None:

@@ -48,16 +48,16 @@ def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:
     assert found == {"last.pt": 3.0, "previous.pt": 2.0, "best.pt": 2.0}
 
 
-def test_a_state_that_could_not_be_read_again_is_refused(settings: Settings) -> None:
+def test_a_state_that_could_not_be_read_again_is_refused_when_it_is_saved(settings: Settings) -> None:
     with Run.create(settings) as run:
         run.begin()
         saver = Saver(run)
         saver.save({"score": 0.25}, best=False)
         saver.wait()
         sentence = r"would hold a numpy\.\S+, which could not be read again; in a state of .*; keep tensors"
-        saver.save({"score": np.float64(0.5)}, best=False)
-        with pytest.raises(ConfigError, match=sentence):
-            saver.wait()
+        for number in (np.float64(0.5), np.int64(3)):
+            with pytest.raises(ConfigError, match=sentence):
+                saver.save({"scores": [{"of": number}]}, best=False)
         assert load_checkpoint(run.last)["score"] == 0.25
 
 

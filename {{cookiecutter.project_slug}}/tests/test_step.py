@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }}.checkpoint import check_readable, load_checkpoint, serialize, write_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.experiment import Experiment
@@ -120,7 +120,7 @@ def test_a_layer_that_is_made_too_late_is_found(settings: Settings) -> None:
 def test_a_schedule_may_compute_with_numpy(settings: Settings, kind: type) -> None:
     step, _, _ = build(settings)
     step.set_learning_rate(kind(0.25))
-    check_readable(serialize(step.state_dict()))
+    serialize(step.state_dict())  # which refuses what a checkpoint cannot hold
     assert [group["lr"] for group in step.optimizer.param_groups] == [0.25, 0.25]
 
 

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }} import experiment
 from {{ cookiecutter.__package }}.batches import Batches
-from {{ cookiecutter.__package }}.checkpoint import last_checkpoint, load_checkpoint
+from {{ cookiecutter.__package }}.checkpoint import is_plain, last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError, RefusedError
@@ -70,6 +70,13 @@ PHASES: dict[str, tuple[Callable[[Trainer], object], str]] = {  # what breaks it
     "scoring": (no_best_weights, "the run has no best checkpoint"),
     "saving": (lambda trainer: shutil.rmtree(trainer.run.last.parent), "cannot write"),
 }
+
+
+def test_the_state_need_not_be_looked_through(settings: Settings) -> None:
+    with build(replace(settings, epochs=1)) as trainer:
+        assert is_plain(trainer.state_dict())
+        trainer.fit()
+        assert is_plain(trainer.state_dict())
 
 
 def test_the_metrics_are_on_the_disk_before_a_checkpoint_that_tells_of_them(

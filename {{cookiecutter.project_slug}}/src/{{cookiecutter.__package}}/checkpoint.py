@@ -5,6 +5,7 @@ import io
 import pickle
 import re
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,17 @@ from .storage import write_atomically
 
 FORMAT = 5  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
+PLAIN = {bool, int, float, str, type(None), torch.Tensor}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def serialize(state: dict[str, Any]) -> bytes:
-    """Return a state as the bytes of its file."""
+    """Return a state as the bytes of its file. Raises ConfigError if it could not be read again from there."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    return buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
-
-
-def check_readable(data: bytes) -> None:
-    """Raise ConfigError if a serialized state could not be read again."""
+    data = buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
+    if is_plain(state):  # to read it takes as long as to write it
+        return data
     try:
         torch.load(io.BytesIO(data), map_location="meta", weights_only=True)  # without the numbers
     except pickle.UnpicklingError as error:
@@ -36,6 +36,13 @@ def check_readable(data: bytes) -> None:
         what = f"a checkpoint would hold a {found[1] if found else 'thing'}, which could not be read again"
         fix = "keep tensors and plain numbers and texts there: float(number)"
         raise ConfigError(what, "in a state of the model, the optimizer or the trainer", fix) from error
+    return data
+
+
+def is_plain(thing: Any) -> bool:
+    """Return whether it is a number, a text, a tensor, or a dict, list or tuple of such."""
+    parts = [*thing, *thing.values()] if type(thing) in (dict, OrderedDict) else thing
+    return all(map(is_plain, parts)) if type(parts) in (list, tuple) else type(thing) in PLAIN
 
 
 def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from .checkpoint import check_readable, serialize, write_checkpoint
+from .checkpoint import serialize, write_checkpoint
 from .run import Run
 
 
@@ -33,7 +33,7 @@ class Interval:
 class Saver:
     """Writes the checkpoints of a run, one after the other, each when `before` has been called.
 
-    Raises StorageError, and ConfigError for what could not be read again, once it is known: at the next call.
+    Raises StorageError once it is known, at the next call.
     """
 
     def __init__(self, run: Run, *, before: Callable[[], object] = lambda: None) -> None:
@@ -48,7 +48,6 @@ class Saver:
 
     def write(self, data: bytes, best: bool) -> None:
         """Write both, whatever the training does meanwhile."""
-        check_readable(data)
         self.before()
         if best:
             write_checkpoint(data, self.run.best)
