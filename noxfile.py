@@ -22,7 +22,9 @@ nox.options.reuse_existing_virtualenvs = True
 @nox.session
 def demo(session: nox.Session) -> None:
     """Render the defaults into `demo/`, install them as their README says, and train on the bundled digits."""
-    project = render_defaults(session, ROOT / "demo")  # over an older one, whose runs stay
+    for name in ("src", "tests"):  # of an older one, whose runs stay
+        shutil.rmtree(ROOT / "demo" / "my-experiment" / name, ignore_errors=True)
+    project = render_defaults(session, ROOT / "demo")
     session.chdir(project)
     session.run(sys.executable, "-m", "venv", ".venv", external=True)
     binaries = project / ".venv" / ("Scripts" if os.name == "nt" else "bin")

@@ -7,11 +7,12 @@ slug = {{ cookiecutter.project_slug | tojson }}
 for folder in (os.path.join(".github", "workflows"), ".github"):
     with suppress(OSError):  # not empty: it holds the workflow, or something of the user's
         os.rmdir(folder)
+activate = ".venv\\Scripts\\activate" if os.name == "nt" else ". .venv/bin/activate"
 words = f"""
 The experiment is in {slug}. Next:
 
   cd {slug}
-  python -m venv .venv && . .venv/bin/activate
+  python -m venv .venv && {activate}
   python -m pip install -e . -c constraints.txt && {slug} train
 
 """

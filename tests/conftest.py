@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -98,7 +99,8 @@ def nothing_goes_on_training() -> Iterator[None]:
         process = STARTED.pop()
         if process.poll() is None:
             for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
+                with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                    child.kill()
             process.kill()
             process.wait()
 

@@ -21,7 +21,7 @@ from benchmarks.reliability.harness import final, run_folder, same
 from .conftest import Render, environment, newest_run, run, start, wait_for
 
 TRAIN = f"{shlex.quote(sys.executable)} -m my_experiment train"
-FLAGS = "--epochs=4 --patience=0"
+FLAGS = "--device=cpu --epochs=4 --patience=0"
 UNSHARE = ["unshare", "--mount", "--uts"]
 if getattr(os, "geteuid", lambda: 0)() != 0:
     UNSHARE.append("--map-root-user")

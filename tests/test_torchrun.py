@@ -209,6 +209,7 @@ def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
         (("--data.resident=yes", "--data.resident=no"), "--data.resident"),
         (("--data.path=data", "--data.path=b"), "data"),
         (("--lr=0.1", "--data.split-seed=5"), "--lr, --data.split-seed"),
+        (("--precision=bf16", "--precision=auto"), "--precision"),
     ],
 )
 def test_processes_that_start_from_different_things_are_refused(
@@ -227,6 +228,14 @@ def test_processes_that_start_from_different_things_are_refused(
         for process in both:
             assert f"error: the processes have different {different}; with torchrun; " in process.output()
     assert not (project / "runs").exists()
+
+
+def test_processes_may_say_the_same_in_other_words(render: Render) -> None:
+    """What is compared is the precision that they compute in."""
+    project = render(model="mlp")
+    with Server(project) as server:
+        both = server.start_together(2, *FLAGS, "--epochs=1", own=("--precision=auto", "--precision=fp32"))
+        assert [process.wait() for process in both] == [0, 0], both[0].output()
 
 
 def test_dropout_differs_between_processes(render: Render) -> None:

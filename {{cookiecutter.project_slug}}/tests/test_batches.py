@@ -93,8 +93,9 @@ def test_batches_that_are_gathered_together_are_the_same(start: int) -> None:
 
 
 def test_so_many_are_gathered_together_that_they_take_little_memory() -> None:
-    assert together(128, (1, 28, 28)) == 41
-    assert together(256, (3, 224, 224)) == 1
+    assert together(128, 28 * 28) == 41
+    assert together(256, 3 * 224 * 224) == 1
+    assert together(16, 1) == 64
 
 
 class Squares(Dataset[tuple[torch.Tensor, torch.Tensor]]):

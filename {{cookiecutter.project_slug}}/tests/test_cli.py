@@ -17,9 +17,9 @@ from {{ cookiecutter.__package }}.settings_file import read_flags
     ("command", "code", "sentence"),
     [
         ("", 2, "Expected one of {train, inspect, evaluate, predict, import-images}; on the command line"),
-        ("trian", 2, "trian is not a command; on the command line; put one of these first: train, inspect, evaluate"),
-        ("trian --epochs 3", 2, "trian is not a command"),
-        ("--epochs 3", 2, "--epochs is not a command"),
+        ("trian --epochs 3", 2, "'trian' is not a command; on the command line; perhaps you meant train"),
+        ("--epochs 3", 2, "'--epochs' is not a command; on the command line; put one of these first: train, inspect,"),
+        ("import_images pictures out.npz", 2, "there is no such folder; pictures"),
         ("train --lrr 1", 2, "Unrecognized options: --lrr, 1; on the command line; perhaps you meant --lr"),
         ("train --lr fast", 2, "Error parsing --lr: could not convert string to float: 'fast'"),
         ("train --precision fp64", 2, "invalid choice 'fp64' for argument '--precision'"),

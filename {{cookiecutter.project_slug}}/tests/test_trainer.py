@@ -72,6 +72,15 @@ PHASES: dict[str, tuple[Callable[[Trainer], object], str]] = {  # what breaks it
 }
 
 
+def test_what_was_saved_is_written_before_the_files_are_closed(settings: Settings) -> None:
+    """In a script of one's own, which calls no `fit`."""
+    with build(settings) as trainer:
+        sync = trainer.saver.before
+        trainer.saver.before = lambda: (time.sleep(0.3), sync())
+        trainer.save(best=True)
+    assert load_checkpoint(trainer.run.best)["progress"] == load_checkpoint(trainer.run.last)["progress"]
+
+
 def test_the_state_need_not_be_looked_through(settings: Settings) -> None:
     with build(replace(settings, epochs=1)) as trainer:
         assert is_plain(trainer.state_dict())

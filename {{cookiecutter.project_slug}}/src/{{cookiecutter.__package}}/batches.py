@@ -1,7 +1,6 @@
 """Batches by index: the order of an epoch is a function of seed and epoch, and so needs no state."""
 
 import itertools
-import math
 from collections.abc import Iterator
 
 import torch
@@ -33,9 +32,9 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
     return torch.cat([part[torch.randperm(len(part), generator=numbers)] for part in near.split(256 * block)])
 
 
-def together(batch_size: int, sample_shape: tuple[int, ...]) -> int:
-    """Return how many batches to gather at once where steps are so fast that to gather each would take as long."""
-    return max(1, TOGETHER // (batch_size * math.prod(sample_shape)))
+def together(batch_size: int, numbers: int) -> int:
+    """Return how many batches, of samples with so many numbers, to gather at once where steps are as fast as that."""
+    return max(1, min(64, TOGETHER // (batch_size * numbers)))
 
 
 class Batches:
@@ -93,8 +92,8 @@ class Batches:
         """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
         if self.whole:
             groups = [parts[k : k + self.together] for k in range(0, len(parts), self.together)]
-            positions = [torch.cat(group) for group in groups]
-            for group, (indices, following) in zip(groups, itertools.pairwise([*positions, None]), strict=True):
+            positions = itertools.chain(map(torch.cat, groups), [None])
+            for group, (indices, following) in zip(groups, itertools.pairwise(positions), strict=True):
                 x, y = self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
                 if following is not None:
                     self.dataset.read_ahead(following)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predict, Train
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
-from .parsing import PROGRAM, flags_of, parse
+from .parsing import PROGRAM, check_command, flags_of, parse
 from .resume import find, settings_of
 from .run import config_of, is_follower
 from .signals import StopRequest
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may have letters that a terminal does not
     try:
-        check_command(arguments)
+        check_command(arguments, COMMANDS)
         command = parse(Command, arguments)
         if isinstance(command, Train):
             with StopRequest() as stop:
@@ -57,13 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not (is_follower() and isinstance(error, Interrupted | DivergedError)):  # the first process says so
                 print(f"error: {sentence(error)}", file=sys.stderr)
         return code
-
-
-def check_command(arguments: list[str]) -> None:
-    """Raise ConfigError unless the first argument is a command, or asks for help."""
-    if arguments and arguments[0] not in (*COMMANDS, "--help", "-h"):
-        fix = f"put one of these first: {', '.join(COMMANDS)}"
-        raise ConfigError(f"{arguments[0]} is not a command", "on the command line", fix)
 
 
 def sentence(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Puts an experiment together: settings -> data -> task -> model -> trainer. The only file that knows them all."""
 
+import math
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -76,10 +77,11 @@ class Experiment:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
         training = split == "train"
         size = self.data.batch_size if training else evaluation_batch_size(self.settings, self.input_shape, self.device)
+        numbers = max(math.prod(self.data.sample_shape), self.targets.out_size)  # of a sample, or its target
         return Batches(
             self.data.splits[split],
             batch_size=size,
-            together=together(size, self.data.sample_shape) if self.replays else 1,
+            together=together(size, numbers) if self.replays else 1,
             device=self.device,
             normalisation=self.data.normalisation,
             augmentation=self.augmentation if training else None,

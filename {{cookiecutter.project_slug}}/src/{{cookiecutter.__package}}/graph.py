@@ -40,8 +40,8 @@ class ReplayedStep(Step):
         self.stream = torch.cuda.Stream(self.device)  # on the default one, nothing can be recorded
         self.seen: Counter[torch.Size] = Counter()
         self.recordings: dict[torch.Size, Recording] = {}
-        self.waits = not all(isinstance(group["lr"], Tensor) for group in self.optimizer.param_groups)
-        if self.waits:  # a recording would keep a rate that is a number for good
+        self.waits = not all(getattr(group["lr"], "is_cuda", False) for group in self.optimizer.param_groups)
+        if self.waits:  # a recording would keep another rate for good
             say("graph   the optimizer does not read its learning rate from the GPU: no step is replayed (slower)")
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:

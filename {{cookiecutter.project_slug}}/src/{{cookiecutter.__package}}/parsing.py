@@ -1,9 +1,11 @@
 """Flags become dataclasses, by tyro; whatever it objects to is said in one sentence. Torch-free."""
 
 import contextlib
+import difflib
 import io
 import itertools
 import re
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,15 @@ def check_saved(settings: Settings) -> None:
     if changed := [name for name in given if given[name] != found[name]]:
         what = f"config.yaml would make {found[changed[0]]!r} of --{changed[0]}, which is {given[changed[0]]!r}"
         raise ConfigError(what, "in config.py, or where the settings are made", fix)
+
+
+def check_command(arguments: list[str], commands: Collection[str]) -> None:
+    """Raise ConfigError unless the first argument is a command, or asks for help."""
+    name = arguments[0].replace("_", "-") if arguments else "--help"
+    if name not in (*commands, "--help", "-h") and not name.startswith("--tyro-"):  # which completes shell commands
+        near = difflib.get_close_matches(name.lower(), commands, 1)
+        fix = f"perhaps you meant {near[0]}" if near else f"put one of these first: {', '.join(commands)}"
+        raise ConfigError(f"{arguments[0]!r} is not a command", "on the command line", fix)
 
 
 def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:

@@ -4,6 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -46,16 +47,14 @@ class Trainer:
         context: dict[str, Any],
     ) -> None:
         self.logbook = logbook  # first: whatever fails below, __del__ finds it
+        self.run, self.saver = run, Saver(run, before=logbook.sync)
         self.step = step
         self.schedule = schedule  # epochs done -> learning rate
-        self.train_batches = train_batches
-        self.val_batches = val_batches
+        self.train_batches, self.val_batches = train_batches, val_batches
         self.early_stopping = early_stopping
-        self.run, self.saver = run, Saver(run, before=logbook.sync)
         self.stop, self.interval = stop, interval  # both are asked after every step
         self.workers = step.workers
-        self.epochs = epochs
-        self.monitor = monitor
+        self.epochs, self.monitor = epochs, monitor
         self.context = context  # goes into every checkpoint: what a prediction needs besides the model
         self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
@@ -186,8 +185,9 @@ class Trainer:
         restore_random_states(state["random"][self.workers.rank])
 
     def close(self) -> None:
-        """Close the TensorBoard writer and the log files."""
-        self.logbook.close()
+        """Close the TensorBoard writer and the log files, once what was saved is written."""
+        with closing(self.logbook):
+            self.saver.wait()
 
     def __enter__(self) -> "Trainer":
         return self
