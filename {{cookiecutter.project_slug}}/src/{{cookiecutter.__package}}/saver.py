@@ -31,7 +31,7 @@ class Interval:
 
 
 class Saver:
-    """Writes checkpoints one by one, each when `before` was called. Raises StorageError once known, at the next call."""
+    """Writes checkpoints one by one, after a call of `before`. Raises StorageError once known, at the next call."""
 
     def __init__(self, run: Run, *, before: Callable[[], object] = lambda: None) -> None:
         self.run, self.before, self.thread = run, before, ThreadPoolExecutor(1)
