@@ -33,7 +33,7 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
 
 
 def together(batch_size: int, numbers: int) -> int:
-    """Return how many batches, of samples with so many numbers, to gather at once where steps are as fast as that."""
+    """Return how many batches, of samples with so many numbers, to gather in one go for steps that are as quick."""
     return max(1, min(64, TOGETHER // (batch_size * numbers)))
 
 

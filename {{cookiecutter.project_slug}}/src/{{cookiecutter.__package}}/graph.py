@@ -41,7 +41,7 @@ class ReplayedStep(Step):
         self.seen: Counter[torch.Size] = Counter()
         self.recordings: dict[torch.Size, Recording] = {}
         self.waits = not all(getattr(group["lr"], "is_cuda", False) for group in self.optimizer.param_groups)
-        if self.waits:  # a recording would keep another rate for good
+        if self.waits:  # a recording would keep any other rate for good: what the schedule says would be lost
             say("graph   the optimizer does not read its learning rate from the GPU: no step is replayed (slower)")
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
