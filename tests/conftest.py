@@ -1,5 +1,6 @@
 """Renders the template, in-process and without touching HOME, and starts what was rendered."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,15 @@ def repository_files() -> list[str]:
     command = ["git", "ls-files", "-co", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [name for name in names if (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of this repository that a test may change."""
+    for name in repository_files():
+        (tmp_path / "house" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / "house" / name)
+    return tmp_path / "house"
 
 
 @pytest.fixture(scope="session")

@@ -2,22 +2,17 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import ROOT, repository_files, run
+from .conftest import ROOT, run
 
 
 def test_the_new_model_of_the_walk_through_works(
-    tmp_path: Path, user_config: Path, check_types: Callable[[Path], None]
+    house: Path, tmp_path: Path, user_config: Path, check_types: Callable[[Path], None]
 ) -> None:
-    house = tmp_path / "house"
-    for name in repository_files():
-        (house / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, house / name)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     steps = re.findall(r"`(templates/models/gru/[\w.]+)`.*?```\w+\n(.*?)```", text, re.DOTALL)
     assert [Path(name).name for name, _ in steps] == [

@@ -28,6 +28,22 @@ def test_the_readme_commands_work_in_a_clean_environment(render: Render, tmp_pat
         result = subprocess.run(["bash", "-ec", command], cwd=project, env=clean, capture_output=True, text=True)
         assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
     (log,) = project.glob("runs/install-me/*/train.log")
+    assert_learned(log)
+
+
+@pytest.mark.install
+@pytest.mark.matrix
+def test_the_demo_trains_each_time_it_is_asked_for(house: Path) -> None:
+    for count in (1, 2):
+        result = subprocess.run([sys.executable, "-m", "nox", "-s", "demo"], cwd=house, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
+        logs = list(house.glob("demo/my-experiment/runs/my-experiment/*/train.log"))
+        assert len(logs) == count  # those of the first time stay
+        for log in logs:
+            assert_learned(log)
+
+
+def assert_learned(log: Path) -> None:
     assert re.search(r"^test accuracy 0\.9[89]", log.read_text(), re.MULTILINE)
 
 
