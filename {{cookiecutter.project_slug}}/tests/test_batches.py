@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.augment import Augmentation
-from {{ cookiecutter.__package }}.batches import Batches, permutation, together
+from {{ cookiecutter.__package }}.batches import Batches, batches_at_once, permutation
 from {{ cookiecutter.__package }}.data import ArrayDataset, BatchDataset, Normalisation
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
 
@@ -58,7 +58,7 @@ def test_a_batch_is_one_call_of_the_dataset() -> None:
 
     dataset = Counting(np.arange(10.0)[:, None], np.arange(10))
     counted = Batches(dataset, batch_size=4, device=CPU)
-    assert counted.whole and len(list(counted.epoch())) == 3 and calls == [4, 4, 2]
+    assert len(list(counted.epoch())) == 3 and calls == [4, 4, 2]
 
 
 def test_noise_is_added_to_what_is_normalised() -> None:
@@ -74,13 +74,13 @@ def test_noise_is_added_to_what_is_normalised() -> None:
 
 @pytest.mark.parametrize("start", [0, 7])
 def test_batches_that_are_gathered_together_are_the_same(start: int) -> None:
-    def epoch(together: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def epoch(count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         x = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), np.uint8)
         statistics = Normalisation(torch.full((1, 1, 1), 100.0), torch.full((1, 1, 1), 60.0))
         settings = AugmentSettings(shift=1, noise=0.1)
         augmentation = Augmentation(settings, sides=(4, 4), dense=False, seed=0)
         gathered = Batches(
-            ArrayDataset(x, np.arange(50)), batch_size=4, together=together, device=CPU, seed=1,
+            ArrayDataset(x, np.arange(50)), batch_size=4, batches_per_gather=count, device=CPU, seed=1,
             normalisation=statistics, augmentation=augmentation,
         )  # fmt: skip
         return list(gathered.epoch(2, start=start))
@@ -93,9 +93,9 @@ def test_batches_that_are_gathered_together_are_the_same(start: int) -> None:
 
 
 def test_so_many_are_gathered_together_that_they_take_little_memory() -> None:
-    assert together(128, 28 * 28) == 41
-    assert together(256, 3 * 224 * 224) == 1
-    assert together(16, 1) == 64
+    assert batches_at_once(128, 28 * 28) == 41
+    assert batches_at_once(256, 3 * 224 * 224) == 1
+    assert batches_at_once(16, 1) == 64
 
 
 class Squares(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -132,7 +132,7 @@ def test_a_dataset_without_samples_says_what_is_missing() -> None:
 @pytest.mark.parametrize("dataset", [Squares(), Rewritten(), Edited(np.arange(10.0)[:, None], np.arange(10))])
 def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torch.Tensor, torch.Tensor]]) -> None:
     served = Batches(dataset, batch_size=4, device=CPU, seed=3)
-    assert not served.whole and served.sizes == [4, 4, 2]
+    assert served.sizes == [4, 4, 2]
     state = torch.get_rng_state()
     seen = [(x, y) for x, y in served.epoch(2)]
     assert torch.equal(torch.get_rng_state(), state)  # a resumed run must not depend on it

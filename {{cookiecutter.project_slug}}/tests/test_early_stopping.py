@@ -23,6 +23,7 @@ def test_stops_after_exactly_patience_epochs_without_improvement(patience: int) 
 
 def test_zero_never_stops() -> None:
     assert epochs_until_stop([1.0] * 100, patience=0) is None
+    assert "patience" in str(EarlyStopping(patience=3)) and "patience" not in str(EarlyStopping(patience=0))
 
 
 def test_an_equal_value_is_no_improvement() -> None:

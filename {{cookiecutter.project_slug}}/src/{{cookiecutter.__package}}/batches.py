@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augmentation
-from .data import BatchDataset, Normalisation
+from .data import Normalisation, gives_batches
 from .device import generator
 from .tensors import on_device
 from .workers import Workers
 
-TOGETHER = 2**22  # numbers of samples to gather at once: 16 MiB
+AT_ONCE = 2**22  # numbers of samples to gather in one go: 16 MiB
 
 
 def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> Tensor:
@@ -32,9 +32,9 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
     return torch.cat([part[torch.randperm(len(part), generator=numbers)] for part in near.split(256 * block)])
 
 
-def together(batch_size: int, numbers: int) -> int:
+def batches_at_once(batch_size: int, numbers: int) -> int:
     """Return how many batches, of samples with so many numbers, to gather in one go for steps that are as quick."""
-    return max(1, min(64, TOGETHER // (batch_size * numbers)))
+    return max(1, min(64, AT_ONCE // (batch_size * numbers)))
 
 
 class Batches:
@@ -49,7 +49,7 @@ class Batches:
         dataset: Dataset[tuple[Tensor, Tensor]],
         *,
         batch_size: int,
-        together: int = 1,
+        batches_per_gather: int = 1,
         device: torch.device,
         normalisation: Normalisation | None = None,
         augmentation: Augmentation | None = None,
@@ -59,7 +59,7 @@ class Batches:
         self.dataset = dataset
         self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
         self.batch_size = batch_size
-        self.together = together  # so many batches are gathered at once
+        self.batches_per_gather = batches_per_gather
         full, rest = divmod(self.count, batch_size)
         self.sizes = [batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
         self.device = device
@@ -67,10 +67,8 @@ class Batches:
         self.augmentation = augmentation
         self.seed = seed
         self.workers = workers
-        # Whether whole batches come from the dataset. Otherwise, a DataLoader collects samples.
-        self.whole = isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
         self.block, self.positions = 1, torch.device("cpu")
-        if isinstance(dataset, BatchDataset) and self.whole:
+        if gives_batches(dataset):
             dataset.to(device)
             self.block, self.positions = dataset.block, dataset.device
 
@@ -90,13 +88,13 @@ class Batches:
 
     def fetch(self, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
-        if self.whole:
-            groups = [parts[k : k + self.together] for k in range(0, len(parts), self.together)]
+        if gives_batches(self.dataset):
+            groups = [parts[k : k + self.batches_per_gather] for k in range(0, len(parts), self.batches_per_gather)]
             positions = itertools.chain(map(torch.cat, groups), [None])
             for group, (indices, following) in zip(groups, itertools.pairwise(positions), strict=True):
-                x, y = self.dataset.__getitems__(indices)  # type: ignore[attr-defined]
+                x, y = self.dataset.__getitems__(indices)  # type: ignore[arg-type]  # only the following may be None
                 if following is not None:
-                    self.dataset.read_ahead(following)  # type: ignore[attr-defined]
+                    self.dataset.read_ahead(following)
                 sizes = [len(part) for part in group]
                 yield from zip(self.ready(x).split(sizes), on_device(y, self.device).split(sizes), strict=True)
         else:

@@ -48,7 +48,8 @@ def is_plain(thing: Any) -> bool:
 def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:
     """Write a serialized state. What stood there is replaced only by a whole checkpoint, and goes to `keep`.
 
-    On a full disk, previous.pt beside it makes room. Raises StorageError; what stood at `path` is then still whole.
+    On a full disk, previous.pt beside it makes room. Raises StorageError; a checkpoint that stood there is then still
+    whole, at `path` or at `keep`.
     """
     try:
         write_atomically(path, data, verify=verify, keep=keep)

@@ -133,7 +133,7 @@ def use(command: Evaluate | Predict) -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import torch without looking for garbage: there is hardly any, and the search would take a third of the time."""
+    """Import torch without looking for garbage: there is hardly any, and to search takes a sixth of the time."""
     if "torch" in sys.modules or not gc.isenabled():  # a program calls, and has objects of its own
         yield
         return

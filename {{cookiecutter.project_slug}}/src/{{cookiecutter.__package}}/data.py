@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -46,6 +47,11 @@ class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
     def to(self, device: torch.device) -> None:
         """Give batches on this device from now on."""
         self.device = device
+
+
+def gives_batches(dataset: object) -> TypeGuard[BatchDataset]:
+    """Return whether whole batches come from the dataset; otherwise, a DataLoader collects samples."""
+    return isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
 
 
 class ArrayDataset(BatchDataset):

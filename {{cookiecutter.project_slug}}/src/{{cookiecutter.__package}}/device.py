@@ -55,7 +55,7 @@ def name_of(device: torch.device) -> str:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the number format of the forward pass for `auto`, `fp32`, `bf16`, `fp16`.
+    """Return the number format of the forward pass for `auto`, `fp32`, `bf16`, `fp16`, and set how fp32 is multiplied.
 
     NVIDIA's GPUs multiply numbers of fp32 as TF32, with 10 bits instead of 23, and add them up in fp32.
     """
@@ -101,9 +101,9 @@ def generator(*seeds: int, device: str | torch.device = "cpu") -> torch.Generato
 
 
 def prepare(model: nn.Module, device: torch.device) -> nn.Module:
-    """Return the model on the device, ready to compute fast: steps find their memory again, convolutions their layout.
+    """Move the model to the device, its convolutions to channels last, and have freed memory kept for the next step.
 
-    For images and volumes, channels last is the fastest one, on CPU and GPU alike.
+    For images and volumes, that layout is the fastest one, on CPU and GPU alike.
     """
     keep_freed()
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}

@@ -44,7 +44,8 @@ class EarlyStopping:
         return 0 < self.patience <= self.epochs_without_improvement
 
     def __str__(self) -> str:
-        return f"best {self.best:.4f}  patience {self.epochs_without_improvement}/{self.patience}"
+        patience = f"  patience {self.epochs_without_improvement}/{self.patience}" if self.patience else ""
+        return f"best {self.best:.4f}{patience}"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs; `patience` is a setting, so that a resumed run may change it."""

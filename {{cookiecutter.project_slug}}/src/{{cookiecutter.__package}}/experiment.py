@@ -9,7 +9,7 @@ import torch
 
 from .arrays import input_shape
 from .augment import Augmentation
-from .batches import Batches, together
+from .batches import Batches, batches_at_once
 from .config import Settings
 from .datasets import Datasets
 from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
@@ -81,7 +81,7 @@ class Experiment:
         return Batches(
             self.data.splits[split],
             batch_size=size,
-            together=together(size, numbers) if self.replays else 1,
+            batches_per_gather=batches_at_once(size, numbers) if self.replays else 1,
             device=self.device,
             normalisation=self.data.normalisation,
             augmentation=self.augmentation if training else None,

@@ -64,8 +64,7 @@ class ReplayedStep(Step):
 
     def watched(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Take a step as usual, and find out whether it waits for the GPU."""
-        with warnings.catch_warnings(record=True) as caught:  # also that this mode is a prototype
-            warnings.simplefilter("always")
+        with warnings.catch_warnings(record=True, action="always") as caught:  # also that this mode is a prototype
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 loss = super().__call__(x, y, count)

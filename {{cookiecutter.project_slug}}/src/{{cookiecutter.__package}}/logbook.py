@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from colorama import Fore, Style, just_fix_windows_console
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
@@ -89,15 +88,9 @@ class Logbook:
 
     def figures(self, figures: "Mapping[str, Figure]", *, step: int) -> None:
         """Show figures in TensorBoard."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes half a second, at the end of a run
-
         for name, figure in figures.items():
-            canvas = FigureCanvasAgg(figure)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # names may have letters that no font of this machine has
-                canvas.draw()
-            with self.curves():
-                self.writer.add_image(name, np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
+            with self.curves(), warnings.catch_warnings(action="ignore"):  # letters that no font of this machine has
+                self.writer.add_figure(name, figure, step)
 
     def flush(self) -> None:
         """Hand everything to the operating system, before a checkpoint is saved."""

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 # Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
 CHINESE = ["Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
-rcParams["text.parse_math"] = False  # nor is a dollar sign the begin of a formula
+rcParams["text.parse_math"] = False  # nor is a dollar sign the start of a formula
 rcParams["font.family"] = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
 
 

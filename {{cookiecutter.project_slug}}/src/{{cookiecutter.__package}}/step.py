@@ -1,6 +1,5 @@
 """One training step: forward, loss, backward, update. The trainer only calls it."""
 
-from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import reduce
 from typing import Any
@@ -54,7 +53,8 @@ class Step:
         Return what they add to its mean loss (0-d, on the device, so that nothing waits for it).
         """
         self.optimizer.zero_grad()
-        losses = [self.backward(*part, weight=len(part[0]) / count) for part in self.parts(x, y)]
+        parts = zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True) if len(x) else ()
+        losses = [self.backward(*part, weight=len(part[0]) / count) for part in parts]  # none of an empty share
         self.workers.add_gradients(self.model, len(x) / count)
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
@@ -62,14 +62,6 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return reduce(torch.add, losses or [self.zero])
-
-    def parts(self, x: Tensor, y: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-        """Return the parts of a batch that are computed one by one; a share without samples has none."""
-        if len(x) == 0:
-            return []
-        if self.accumulate == 1:
-            return [(x, y)]
-        return zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True)
 
     def backward(self, x: Tensor, y: Tensor, *, weight: float) -> Tensor:
         """Add the gradients of a part of a batch, weighted by its share of the samples; return its weighted loss."""

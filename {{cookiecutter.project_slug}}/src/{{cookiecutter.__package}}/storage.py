@@ -14,7 +14,7 @@ def write_atomically(
 ) -> None:
     """Replace `path` by `data`: written beside it, flushed to the disk, verified, then renamed.
 
-    What stood there goes to `keep`. Raises StorageError if that fails; the old data is then still whole.
+    What stood there goes to `keep`. Raises StorageError if that fails; the old data is then still whole, here or there.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:

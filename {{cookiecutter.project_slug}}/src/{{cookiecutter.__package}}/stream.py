@@ -22,8 +22,8 @@ class Stream:
 
     def __init__(self, rows: Rows, *, gpu: torch.device | None = None) -> None:
         self.rows = rows
-        self.copies = torch.cuda.Stream(gpu) if gpu else None  # the GPU's queue for copies, beside that for the steps
-        enter = partial(torch.cuda.set_device, self.copies.device) if self.copies else None  # `gpu` may have no number
+        self.copy_stream = torch.cuda.Stream(gpu) if gpu else None  # the GPU's queue for copies, beside that for steps
+        enter = partial(torch.cuda.set_device, self.copy_stream.device) if self.copy_stream else None  # it has a number
         self.reader = ThreadPoolExecutor(1, initializer=enter)
         self.announced: tuple[Tensor, Future[Tensor]] | None = None
         self.block = max(1, BLOCK // (math.prod(rows.shape[1:]) * rows.dtype.itemsize))  # samples
@@ -36,26 +36,26 @@ class Stream:
         announced, reading = self.announced or (None, None)
         self.announced = None
         batch = reading.result() if reading and announced is indices else self.read(indices)
-        if self.copies:  # once the steps are done with it, its memory may be taken again
+        if self.copy_stream:  # once the steps are done with it, its memory may be taken again
             batch.record_stream(torch.cuda.current_stream(batch.device))
         return batch
 
     def read_ahead(self, indices: Tensor) -> None:
         """Begin to read what `index_select` is going to be asked for."""
         turn = None
-        if self.copies:  # comes after the step before, so that the batches on the GPU are two or three, and not all
-            turn = torch.cuda.current_stream(self.copies.device).record_event(torch.cuda.Event(blocking=True))
+        if self.copy_stream:  # comes after the step before: the GPU holds two or three batches, and not all
+            turn = torch.cuda.current_stream(self.copy_stream.device).record_event(torch.cuda.Event(blocking=True))
         self.announced = indices, self.reader.submit(self.read, indices, turn)
 
     def read(self, indices: Tensor, turn: torch.cuda.Event | None = None) -> Tensor:
         """Return the samples (B, ...), in memory or, when it is their `turn`, in that of the GPU."""
         batch = to_tensor(self.rows[indices.numpy()])
-        if self.copies is None:
+        if self.copy_stream is None:
             return batch
-        with torch.cuda.stream(self.copies):
+        with torch.cuda.stream(self.copy_stream):
             batch = batch.pin_memory()  # from there, a GPU fetches it by itself
             if turn:
                 turn.synchronize()
-            batch = batch.to(self.copies.device, non_blocking=True)
-            self.copies.record_event(torch.cuda.Event(blocking=True)).synchronize()
+            batch = batch.to(self.copy_stream.device, non_blocking=True)
+            self.copy_stream.record_event(torch.cuda.Event(blocking=True)).synchronize()
         return batch

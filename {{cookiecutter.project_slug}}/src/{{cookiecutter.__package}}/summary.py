@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from .data import gives_batches
 from .device import name_of
 from .experiment import Experiment
 from .stream import Stream
@@ -39,7 +40,7 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     train = experiment.data.splits["train"]
     if experiment.data.resident and isinstance(getattr(train, "x", None), Stream):
         yield "        the samples stay in the memory of the host, since the GPU has no room for them (slower)"
-    if not experiment.batches("train").whole:
+    if not gives_batches(train):
         yield f"loader  a DataLoader reads {type(train).__name__} sample by sample (slower)"
 
 
