@@ -227,6 +227,15 @@ def test_an_edited_model_is_not_scored(run: Path, call: Call) -> None:
     assert code == 5 and error.startswith("error: the model has other weights than when the run began, such as")
 
 
+def test_an_edited_split_is_not_scored(run: Path, call: Call, tmp_path: Path) -> None:
+    """Of its test samples, some would be those that the run has learned from."""
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("split_seed: 0", "split_seed: 1"))
+    for command in (("evaluate", run), ("predict", run, f"--out={tmp_path / 'out.csv'}")):
+        code, _, error = call(*command)
+        assert code == 5 and "the samples of --data.split-seed=0, and its settings were edited since" in error
+
+
 def test_outputs_that_are_no_numbers_are_neither_scored_nor_saved(run: Path, call: Call, tmp_path: Path) -> None:
     """As of samples whose values are too large for --precision fp16: the class of a NaN would be the first."""
     path = run / "checkpoints/best.pt"

@@ -86,6 +86,12 @@ def test_a_run_of_other_code_is_named(run: Call, trained: Path) -> None:
         assert errors.endswith("; use the code, or the project, that wrote them\n")
 
 
+def test_an_edited_name_may_look_like_a_date(run: Call, trained: Path) -> None:
+    config = trained / "config.yaml"
+    config.write_text(config.read_text().replace("name: ", "name: 2026-13-01 # was ", 1))
+    assert run("evaluate", str(trained))[2] == ""
+
+
 def test_a_setting_that_the_code_has_got_since_is_named(run: Call, trained: Path) -> None:
     config = trained / "config.yaml"
     config.write_text(config.read_text().replace("weight_decay: 0.05\n", ""))

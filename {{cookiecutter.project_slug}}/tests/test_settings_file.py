@@ -89,6 +89,7 @@ def test_settings_that_are_made_in_python_are_checked_before_they_are_used(setti
         ("lr: 0.1\nlr: 0.2", r"cannot read the settings \(lr is there twice\)"),
         ("model: {}\nlr: 0.2\nmodel: {}", r"\(model is there twice\)"),
         ("data: {split_seed: 1, split-seed: 2}", r"\(split-seed is there twice\)"),
+        ("data: {split_seed: 1}\ndata.split_seed: 2", r"\(data.split-seed is there twice\)"),
         (
             "".join(f"a{n}: &a{n} {'{'}p: *a{n - 1}, q: *a{n - 1}{'}'}\n" for n in range(1, 99)).replace("*a0", "1"),
             "'a2' holds",

@@ -90,7 +90,7 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
         raise DataError(what, where, "give one class per sample, (N,): y.argmax(1), if one-hot")
     y = y.reshape(-1)
     if y.dtype.kind == "f":
-        most = 2.0 ** (np.finfo(y.dtype).nmant + 1)  # above, floats of this type skip whole numbers
+        most = 2.0 ** min(63, np.finfo(y.dtype).nmant + 1)  # above, floats of this type, or int64, miss whole numbers
         broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= most)
         if broken.any():
             first = int(broken.argmax())

@@ -1,9 +1,15 @@
 """Targets have the sides of their samples, and channels of their own."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import load
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.targets import Targets, arrange, strata
 
@@ -14,6 +20,16 @@ def test_channels_come_first_wherever_they_are() -> None:
     assert arrange(Y, (1, 5, 4), "in y") is Y and strata(Y) is None
     assert np.array_equal(arrange(np.moveaxis(Y, 1, -1), (1, 5, 4), "in y"), Y)
     assert np.array_equal(arrange(Y[:, 0], (1, 5, 4), "in y"), Y[:, :1])
+
+
+def test_channels_that_are_as_many_as_rows_lie_where_those_of_the_samples_do(tmp_path: Path) -> None:
+    x, y = np.zeros((6, 8, 8, 3)), np.broadcast_to(np.arange(8.0), (6, 8, 8, 8))
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    file = ArrayFile(tmp_path / "data.npz")
+    settings = DataSettings(path=file.path, channels="last")
+    assert load(file, settings).y[0, :, 0, 0].tolist() == [*range(8)]
+    with pytest.raises(DataError, match=r"which axis of \(6, 8, 8, 8\) holds the channels; in 'y'"):
+        load(file, replace(settings, channels="auto"))
 
 
 def test_statistics_are_those_of_each_channel() -> None:

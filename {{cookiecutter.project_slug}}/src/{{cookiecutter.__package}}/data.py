@@ -121,8 +121,8 @@ class Normalisation:
                 mean += difference * more / total
                 low, high = low.minimum(ends[0]), high.maximum(ends[1])
             count += more
-        std = torch.where(low == high, 1.0, (squares / count).sqrt())
-        return cls(mean[0].float(), std[0].float())
+        std = (squares / count).sqrt().float()
+        return cls(mean[0].float(), torch.where((low == high) | (std == 0), 1.0, std)[0])
 
     def apply(self, x: Tensor) -> Tensor:
         """Return the samples with mean 0 and standard deviation 1."""

@@ -18,14 +18,15 @@ from .checkpoint import load_best
 from .config import Settings
 from .data import Normalisation, build_dataset
 from .device import choose_device, choose_precision, prepare
-from .errors import DataError
+from .errors import DataError, RefusedError
 from .model import build_model
 from .progress import progress
+from .settings_file import differing
 from .splits import Samples
 from .step import forward
 from .targets import Targets
 from .task import Metrics, Task
-from .weights import load_weights
+from .weights import CUT_BY, load_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
 class Trained:
     """The best checkpoint of a run directory, with the statistics and the names that it was trained with.
 
-    Raises ConfigError if there is none, RefusedError if it is damaged or model.py has changed.
+    Raises ConfigError if there is none, RefusedError if it is damaged, or model.py or the splits have changed.
     """
 
     def __init__(self, run: Path, settings: Settings) -> None:
         checkpoint = load_best(run)
+        if differs := differing(checkpoint["settings"], settings, CUT_BY):
+            what = f"the run has learned from the samples of {' '.join(differs)}, and its settings were edited since"
+            raise RefusedError(what, f"in {run / 'config.yaml'}", "undo the edit: they would be taken for new ones")
         self.settings = settings
         self.epoch = checkpoint["progress"]["epoch"]
         self.data_sha256 = checkpoint["data_sha256"]

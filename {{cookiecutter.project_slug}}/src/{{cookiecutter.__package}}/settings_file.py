@@ -23,7 +23,7 @@ def to_yaml(settings: Settings) -> str:
 
 def saved_settings(path: Path, settings: Settings) -> str:
     """Return those of the settings that were read from a file, as YAML: the code may have got others since."""
-    named = dict(flatten(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    named = dict(flatten(Loader(path.read_text(encoding="utf-8")).get_single_data()))
     return yaml.safe_dump({n: value for n, value in flatten(yaml.safe_load(to_yaml(settings))) if n in named})
 
 
@@ -98,6 +98,8 @@ def flags_in(text: str, where: str) -> list[str]:
             if any(isinstance(inner, Mapping | list) for inner in (each if isinstance(each, list) else [each])):
                 fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
                 raise ConfigError(f"{key!r} holds settings too deep inside", where, fix)
+    if twice := [name for name, times in Counter(name for name, _ in flatten(settings)).items() if times > 1]:
+        raise yaml.YAMLError(f"{twice[0]} is there twice")
     defaults = dict(flatten(asdict(Settings())))
     for name, value in flatten(settings):
         if value is None and defaults.get(name, "") is not None:
