@@ -202,7 +202,7 @@ def test_a_large_constant_is_no_reason_to_refuse() -> None:
 def test_seconds_since_1970_are_refused() -> None:
     """32-bit floats would round them to the same number."""
     for dtype in (np.int32, np.uint32, np.int64, np.float64, np.longdouble):
-        with pytest.raises(DataError, match="channel 0 lies within"):
+        with pytest.raises(DataError, match="feature 0 lies within"):
             check_precision(np.array([[1_700_000_000], [1_700_000_003]], dtype), "in x")
 
 

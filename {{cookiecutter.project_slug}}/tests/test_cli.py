@@ -48,6 +48,11 @@ def test_a_mistake_gets_one_sentence(
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {sentence}")
 
 
+def test_what_others_call_the_learning_rate_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--learning-rate=0.1"]) == 2
+    assert capsys.readouterr().err.endswith("; perhaps you meant --lr\n")
+
+
 def test_a_mistake_in_a_config_file_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "my.yaml").write_text("lr: 0.1\nepoch: 3\n")
     assert main(["train", "--config", str(tmp_path / "my.yaml")]) == 2

@@ -34,8 +34,9 @@ class Targets:
             found.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         ignored = found.pop(settings.ignore_index, 0) / y.size
         if len(found) < 2:
-            what = f"all masks are {next(iter(found), 'unknown')} where they are not {settings.ignore_index}"
-            fix = "give masks of two values or more; another value is ignored with --task.ignore-index, -1 ignores none"
+            seen = " or ".join(map(str, [*found, *([settings.ignore_index] if ignored else [])]))
+            what = f"all masks are {seen}, and {settings.ignore_index} is ignored"
+            fix = f"give masks of two values or more; if {settings.ignore_index} is a class, say --task.ignore-index -1"
             raise DataError(what, where, fix)
         if len(found) > MOST:
             what = f"the masks have {len(found)} values, which are too many for classes"

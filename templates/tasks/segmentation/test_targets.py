@@ -74,8 +74,8 @@ def test_masks_that_are_none_get_one_sentence(masks: np.ndarray, sentence: str) 
 @pytest.mark.parametrize(
     ("masks", "sentence"),
     [
-        (np.array([[0, 255]]), "all masks are 0 where they are not 255; in train; .*, -1 ignores none"),
-        (np.array([[255]]), "all masks are unknown where they are not 255"),
+        (np.array([[0, 255]]), "all masks are 0 or 255, and 255 is ignored; in train; .*; if 255 is a class, say"),
+        (np.array([[255]]), "all masks are 255, and 255 is ignored; in train"),
         (np.arange(2000)[None], "the masks have 1999 values, which are too many for classes; in train"),
     ],
 )

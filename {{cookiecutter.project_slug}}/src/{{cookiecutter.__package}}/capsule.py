@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from .errors import RefusedError
-from .run import Run, now, read_json
+from .run import Run, is_done, now, read_json
 
 
 def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
@@ -49,9 +49,11 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
     return decisive
 
 
-def note_other_code(folder: Path) -> None:
-    """Say so if this is not the code that began to train the run in this folder: it may score differently."""
+def note_doubts(folder: Path) -> None:
+    """Say so if the run in this folder has not ended, or if this is not the code that began to train it."""
     with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
+        if not is_done(folder) and sys.stderr:
+            print("note: the run has not finished; this is its best epoch so far", file=sys.stderr)
         began = read_json(folder / "capsule.json").get("code_sha256")
         if began not in (None, code_sha256()) and sys.stderr:
             print("note: the code has changed since the run began; its scores may be others", file=sys.stderr)

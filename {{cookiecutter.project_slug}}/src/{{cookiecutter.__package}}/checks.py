@@ -20,7 +20,7 @@ def check(array: Array, where: str) -> Array:
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
-        fix = "save numbers (dates as days, complex ones as two channels), or labels as strings"
+        fix = "save numbers (dates as days, complex ones as two channels, fields as columns), or labels as strings"
         raise DataError(f"its type is {array.dtype!s:.60}", where, fix)
     if array.dtype.kind == "U":
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -55,7 +55,8 @@ def check_precision(x: Samples, where: str) -> None:
     deviation = np.sqrt(squares / count)
     lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (low < high))
     if len(lost):
-        what = f"channel {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
+        column = "feature" if x.ndim == 2 else "channel"
+        what = f"{column} {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
         fix = "subtract its mean, or rescale it, before you save it: 32-bit floats cannot tell such values apart"
         raise DataError(what, where, fix)
 

@@ -79,6 +79,8 @@ def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
     path = what.removeprefix("Unrecognized options: ").removeprefix("--data, ")
     if path in arguments and Path(path).exists():
         return "give one RUN" if Path(path, "config.yaml").exists() else f"perhaps you meant --data.path {path}"
+    if "--learning-rate" in what:  # as many call it
+        return "perhaps you meant --lr"
     if nearest and nearest not in (argument.partition("=")[0] for argument in arguments):
         return f"perhaps you meant {nearest}"
     return f"see {PROGRAM} --help"

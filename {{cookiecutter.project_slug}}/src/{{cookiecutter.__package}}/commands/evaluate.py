@@ -10,7 +10,7 @@ import numpy as np
 
 from ..array_file import ArrayFile
 from ..arrays import given_splits, load, load_splits
-from ..capsule import note_other_code
+from ..capsule import note_doubts
 from ..config import Settings
 from ..data import build_dataset
 from ..data_config import DataSettings
@@ -23,7 +23,7 @@ from ..survey import digests
 def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> None:
     """Print the scores as JSON. Raises ConfigError, DataError, RefusedError."""
     trained = Trained(folder, settings)
-    note_other_code(folder)
+    note_doubts(folder)
     file = ArrayFile(data.path)
     own = settings.data
     if file.sha256(own.x, own.y, own.groups) == trained.data_sha256:
