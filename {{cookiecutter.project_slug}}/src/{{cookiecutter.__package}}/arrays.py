@@ -56,7 +56,7 @@ def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str 
     y = check(y, where)
     if len(x) != len(y):
         raise DataError(f"{len(x)} samples but {len(y)} targets", where, "give one target per sample")
-    if y.ndim == x.ndim > 2 and y.shape[1:-1] == y.shape[2:] == x.shape[2:]:  # its sides do not tell them from channels
+    if y.ndim == x.ndim > 2 and y.shape[1:-1] == y.shape[2:] == x.shape[2:]:  # channels as many as rows: which is which
         y = channels_first(y, settings.channels, where)
     y = arrange(y, x.shape[1:], where)
     if not groups or (groups == "groups" and groups + suffix not in file.members):  # nobody has asked for them

@@ -22,8 +22,8 @@ class Stream:
 
     def __init__(self, rows: Rows, *, gpu: torch.device | None = None) -> None:
         self.rows = rows
-        self.copy_stream = torch.cuda.Stream(gpu) if gpu else None  # the GPU's queue for copies, beside that for steps
-        enter = partial(torch.cuda.set_device, self.copy_stream.device) if self.copy_stream else None  # it has a number
+        self.copy_stream = torch.cuda.Stream(gpu) if gpu else None  # for copies; its device has a number, unlike `gpu`
+        enter = partial(torch.cuda.set_device, self.copy_stream.device) if self.copy_stream else None
         self.reader = ThreadPoolExecutor(1, initializer=enter)
         self.announced: tuple[Tensor, Future[Tensor]] | None = None
         self.block = max(1, BLOCK // (math.prod(rows.shape[1:]) * rows.dtype.itemsize))  # samples
