@@ -48,6 +48,8 @@ class Lazy(Dataset[tuple[Tensor, Tensor]]):
         return torch.tensor(self.x[index], dtype=torch.float32), torch.tensor(self.y[index])
 '''
 
+BATCH_NORM = ("nn.Linear(in_size, hidden_size), ", "nn.Linear(in_size, hidden_size), nn.BatchNorm1d(hidden_size), ")
+
 
 @pytest.fixture
 def project(render: Render) -> Path:
@@ -106,6 +108,15 @@ def test_any_other_dataset_is_served_by_a_dataloader_with_the_same_bits(project:
     assert served == plain
     scores, _ = run(project, "evaluate", str(newest_run(project)))
     assert json.loads(scores) == json.loads((newest_run(project) / "evaluation.json").read_text())
+
+
+def test_a_norm_that_one_sample_is_too_few_for_gets_one_sentence(project: Path) -> None:
+    edit(project, "model.py", BATCH_NORM)
+    for flags in (["--batch-size=157"], ["--batch-size=16", "--accumulate=16"]):  # of 1,257 samples
+        _, errors = run(project, "train", *flags, code=2)
+        assert errors.startswith("error: batch norm cannot learn from one sample alone; in a batch, or a part of one; ")
+        assert errors.count("\n") == 1
+    train(project)
 
 
 def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> None:

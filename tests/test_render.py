@@ -21,7 +21,7 @@ Project = Callable[[str, str], Path]
 
 MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "resume", "arguments", "commands", "summary", "experiment", "trainer", "inference",
-    "figures", "plots", "graph", "saver", "step", "weights", "datasets", "batches", "augment", "checkpoint",
+    "figures", "plots", "graph", "saver", "step", "weights", "datasets", "scale", "batches", "augment", "checkpoint",
     "capsule", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
     "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header",
     "memory", "pictures", "progress", "run", "parsing", "settings_file", "config", "data_config", "storage", "signals",
@@ -33,8 +33,8 @@ COMMANDS = ["evaluate", "import_images", "inspect", "predict", "train"]
 TESTS = [
     "architecture", "array_file", "arrays", "augment", "batches", "checkpoint", "cli", "commands", "config", "data",
     "datasets", "device", "early_stopping", "graph", "import_images", "inference", "logbook", "memory", "messages",
-    "model", "optimizer", "plots", "predictions", "progress", "resume", "run", "saver", "settings_file", "splits",
-    "step", "stream", "survey", "targets", "task", "trainer", "weights", "workers",
+    "model", "optimizer", "plots", "predictions", "progress", "resume", "run", "saver", "scale", "settings_file",
+    "splits", "step", "stream", "survey", "targets", "task", "trainer", "weights", "workers",
 ]  # fmt: skip
 FILES = {
     ".gitattributes",
@@ -162,7 +162,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 4073, f"the package has {total} lines that are not blank"
+    assert total <= 4129, f"the package has {total} lines that are not blank"
 
 
 @combinations

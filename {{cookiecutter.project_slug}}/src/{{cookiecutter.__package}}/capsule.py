@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .errors import RefusedError
+from .errors import RefusedError, note
 from .run import Run, is_done, now, read_json
 
 
@@ -52,11 +52,11 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
 def note_doubts(folder: Path) -> None:
     """Say so if the run in this folder has not ended, or if this is not the code that began to train it."""
     with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
-        if not is_done(folder) and sys.stderr:
-            print("note: the run has not finished; this is its best epoch so far", file=sys.stderr)
+        if not is_done(folder):
+            note("the run has not finished; this is its best epoch so far")
         began = read_json(folder / "capsule.json").get("code_sha256")
-        if began not in (None, code_sha256()) and sys.stderr:
-            print("note: the code has changed since the run began; its scores may be others", file=sys.stderr)
+        if began not in (None, code_sha256()):
+            note("the code has changed since the run began; its scores may be others")
 
 
 def code_sha256() -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predict, Train
-from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, out_of_memory, printable
+from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, note, out_of_memory, printable
 from .parsing import PROGRAM, check_command, flags_of, parse
 from .resume import find, settings_of
 from .run import config_of, is_follower
@@ -120,8 +120,8 @@ def use(command: Evaluate | Predict) -> None:
     saved = replace(saved, device=command.device)
     given = {name: value for name, value in asdict(command.data).items() if value is not None}
     data = replace(saved.data, resident="auto", **given)
-    if added and sys.stderr:
-        print(f"note: the code has got settings since the run began: {' '.join(added)}", file=sys.stderr)
+    if added:
+        note(f"the code has got settings since the run began: {' '.join(added)}")
     with loading():
         from .commands import evaluate, predict
 

@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from .array_file import Array
 from .splits import Rows, Samples
@@ -21,6 +21,12 @@ def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
     it `training = False`, if it needs to know: on the training split, it is set to True.
     """
     return ArrayDataset(x, y)
+
+
+def some(dataset: Dataset[tuple[Tensor, Tensor]], count: int) -> Dataset[tuple[Tensor, Tensor]]:
+    """Return so many samples from everywhere in the dataset; or all of them, if they are fewer."""
+    size = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
+    return dataset if size <= count else Subset(dataset, [k * size // count for k in range(count)])
 
 
 class BatchDataset(Dataset[tuple[Tensor, Tensor]]):

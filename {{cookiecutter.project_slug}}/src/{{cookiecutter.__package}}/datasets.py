@@ -17,6 +17,7 @@ from .config import Settings
 from .data import Normalisation, build_dataset
 from .errors import DataError, RefusedError
 from .progress import progress
+from .scale import outliers
 from .splits import Rows
 from .targets import Targets
 
@@ -54,12 +55,14 @@ class Datasets:
         self.largest_batch = min(self.batch_size, len(train))  # type: ignore[arg-type]  # torch promises no length
         self.sample_shape = tuple(train[0][0].shape)
         self.normalisation: Normalisation | None = None
+        self.doubt: str | None = None  # about the scale of the training samples
         if checkpoint and settings.data.normalise:
             self.normalisation = Normalisation(**checkpoint["normalisation"])
         elif settings.data.normalise:
             size = max(1, min(1024, MEASURED // math.prod(self.sample_shape)))
             batches = Batches(train, batch_size=size, device=torch.device("cpu"))
             self.normalisation = Normalisation.measure(samples(batches))
+            self.doubt = outliers(train, self.normalisation)
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:

@@ -86,14 +86,6 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
         torch.use_deterministic_algorithms(deterministic)
 
 
-def check_refused(error: Exception) -> None:
-    """Raise ConfigError if the error says that torch has refused an operation because of `deterministic`."""
-    operation, refused, _ = str(error).partition(" does not have a deterministic implementation")
-    if refused:
-        what = f"torch has no {operation} that gives the same bits each time"
-        raise ConfigError(what, "in the model", "train without --deterministic, or use another layer") from error
-
-
 def generator(*seeds: int, device: str | torch.device = "cpu") -> torch.Generator:
     """Return a generator that always draws the same numbers from the same seeds, on the same kind of device."""
     (mixed,) = np.random.SeedSequence(seeds).generate_state(1, np.uint64)

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import sys
 
 # What the operating system says when a disk is full, a file too large, a folder not ours to write, or cannot be locked.
 STORAGE = {
@@ -93,6 +94,12 @@ def out_of_memory(error: BaseException) -> str | None:
 def printable(text: str) -> str:
     """Escape control characters, which names from files and from users may hold: they must not reach the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def note(text: str) -> None:
+    """Tell people on stderr, unless it is closed, what they should know, though it stops nothing."""
+    if sys.stderr:
+        print(printable(f"note: {text}"), file=sys.stderr)
 
 
 def exit_code(error: BaseException) -> int:

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from .array_file import Array
 from .arrays import input_shape
 from .batches import Batches
 from .checkpoint import load_best
 from .config import Settings
-from .data import Normalisation, build_dataset
+from .data import Normalisation, build_dataset, some
 from .device import choose_device, choose_precision, prepare
-from .errors import DataError, RefusedError
+from .errors import DataError, RefusedError, note
 from .model import build_model
 from .progress import progress
+from .scale import shift
 from .settings_file import differing
 from .splits import Samples
 from .step import forward
@@ -67,12 +68,14 @@ class Trained:
         return output
 
     def check(self, dataset: Dataset[tuple[Tensor, Tensor]], path: Path) -> None:
-        """Raise DataError if the samples, of this file, have another shape than those of the training."""
+        """Raise DataError if the samples, of this file, have another shape than in training; doubt another scale."""
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
             fix = "give samples like those it learned from; --data.channels says where the channels are"
             raise DataError(what, f"in {path}", fix)
+        if self.normalisation and (doubt := shift(dataset, self.normalisation)):
+            note(f"in {path}, {doubt}")
 
     def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
         """Return the samples in batches, in their order."""
@@ -93,9 +96,7 @@ class Trained:
         """Return what a person should look at, by name."""
         from .figures import SAMPLES, draw  # which import matplotlib: half a second
 
-        count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
-        if count > SAMPLES:  # some from everywhere in the file
-            dataset = Subset(dataset, [k * count // SAMPLES for k in range(SAMPLES)])
+        dataset = some(dataset, SAMPLES)
         parts = [(self.forward(x).float().cpu(), y.cpu()) for x, y in self.batches(dataset).epoch()]
         output, target = (torch.cat(part) for part in zip(*parts, strict=True))
         return draw(dataset, output, target, self.task)

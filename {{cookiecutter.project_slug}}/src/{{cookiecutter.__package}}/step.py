@@ -106,6 +106,18 @@ class Step:
             self.scaler.load_state_dict(state["scaler"])
 
 
+def check_refused(error: Exception) -> None:
+    """Raise ConfigError if torch refuses to train the model: it would not be exact, or sees one sample alone."""
+    operation, refused, _ = str(error).partition(" does not have a deterministic implementation")
+    if refused:
+        what = f"torch has no {operation} that gives the same bits each time"
+        raise ConfigError(what, "in the model", "train without --deterministic, or use another layer") from error
+    if str(error).startswith("Expected more than 1 value per channel"):
+        what, where = "batch norm cannot learn from one sample alone", "in a batch, or a part of one"
+        fix = "in a new run, choose another --batch-size, so that the last batch has more, or a smaller --accumulate"
+        raise ConfigError(what, where, fix) from error
+
+
 def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple[int, ...]) -> Tensor:
     """Return the model's outputs for one batch (B, C, ...), computed in this precision.
 

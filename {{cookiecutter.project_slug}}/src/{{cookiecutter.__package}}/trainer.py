@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .batches import Batches
-from .device import check_refused, random_states, restore_random_states, usage
+from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
 from .errors import Interrupted, OutOfMemoryError, out_of_memory
 from .inference import score
@@ -20,7 +20,7 @@ from .progress import progress
 from .run import Run
 from .saver import Interval, Saver
 from .signals import SAVE, StopRequest
-from .step import Step
+from .step import Step, check_refused
 
 
 class Trainer:
@@ -74,7 +74,7 @@ class Trainer:
                 self.saver.wait()  # torchrun ends this process once another one has left
                 self.workers.leave()
                 raise
-            except (RuntimeError, MemoryError) as error:
+            except (RuntimeError, ValueError, MemoryError) as error:
                 if what := out_of_memory(error):
                     raise self.too_large(what) from error
                 check_refused(error)

@@ -1,7 +1,6 @@
 """`evaluate`: score the best checkpoint of a run, on a split of its own data or on other data."""
 
 import json
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..capsule import note_doubts
 from ..config import Settings
 from ..data import build_dataset
 from ..data_config import DataSettings
-from ..errors import ConfigError, DataError, RefusedError
+from ..errors import ConfigError, DataError, RefusedError, note
 from ..inference import Trained
 from ..splits import Samples, Split
 from ..survey import digests
@@ -60,6 +59,5 @@ def note_learned(x: Samples, own: DataSettings, sha256: str) -> None:
         file = ArrayFile(own.path)
         if file.sha256(own.x, own.y, own.groups) == sha256:
             learned = np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum()
-    if learned and sys.stderr:
-        what = f"the run has learned from {learned:,} of these {len(x):,} samples: its scores on them are too good"
-        print(f"note: {what}", file=sys.stderr)
+    if learned:
+        note(f"the run has learned from {learned:,} of these {len(x):,} samples: its scores on them are too good")
