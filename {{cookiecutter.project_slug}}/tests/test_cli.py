@@ -48,9 +48,25 @@ def test_a_mistake_gets_one_sentence(
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {sentence}")
 
 
-def test_what_others_call_the_learning_rate_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "--learning-rate=0.1"]) == 2
-    assert capsys.readouterr().err.endswith("; perhaps you meant --lr\n")
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        ("--learning_rate=0.1", "perhaps you meant --lr"),
+        ("--gpu", "perhaps you meant --device cuda"),
+        ("--model resnet", "the model is that of model.py; for another one, use the template again"),
+        ("--data missing.npz", "perhaps you meant --data.path missing.npz"),
+        ("mine.npz", "perhaps you meant --data.path mine.npz"),
+        ("{yaml}", "perhaps you meant --config {yaml}"),
+        ("--data.normalise no", "a setting is switched on by its flag alone, and off as in --data.no-normalise"),
+        ("--deterministic=True", "a setting is switched on by its flag alone, and off as in --data.no-normalise"),
+    ],
+)
+def test_what_people_write_from_habit_is_understood(
+    flags: str, advice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.yaml").write_text("lr: 0.1\n")
+    assert main(["train", *(flag.format(yaml=tmp_path / "my.yaml") for flag in flags.split())]) == 2
+    assert capsys.readouterr().err.endswith(f"; on the command line; {advice.format(yaml=tmp_path / 'my.yaml')}\n")
 
 
 def test_a_mistake_in_a_config_file_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

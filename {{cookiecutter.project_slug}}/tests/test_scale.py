@@ -37,7 +37,13 @@ def test_a_few_fill_values_hide_the_others() -> None:
     assert doubt and doubt.startswith("half of channel 2 lies between ")
 
 
-@pytest.mark.parametrize("x", [TABLE, IMAGES, np.eye(300), NUMBERS.exponential(1, (5000, 2)), TABLE[:1], TABLE[:, :1]])
+def test_nothing_but_zeros_is_nothing_to_learn_from() -> None:
+    zeros = np.zeros((9, 2, 3))
+    doubt = outliers(dataset(zeros), statistics(zeros))
+    assert doubt == "each channel is the same number everywhere, such as 0: there is nothing to learn from"
+
+
+@pytest.mark.parametrize("x", [TABLE, IMAGES, np.eye(300), NUMBERS.exponential(1, (5000, 2)), TABLE[:2], TABLE[:, :1]])
 def test_what_only_looks_odd_is_left_alone(x: np.ndarray) -> None:
     """Also numbers of which nearly all are the same, and such as have a long tail."""
     assert outliers(dataset(x), statistics(x)) is None and shift(dataset(x), statistics(x)) is None

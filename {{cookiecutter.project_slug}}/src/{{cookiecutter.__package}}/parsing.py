@@ -18,6 +18,14 @@ from .errors import ConfigError
 from .settings_file import flags_in, flatten, read_flags, to_yaml
 
 PROGRAM = "{{ cookiecutter.project_slug }}"
+MEANT = {  # by what people write from habit
+    "--learning-rate": "perhaps you meant --lr",
+    "--cuda": "perhaps you meant --device cuda",
+    "--data": "perhaps you meant --data.path",
+    "--gpu": "perhaps you meant --device cuda",
+    "--model": "the model is that of model.py; for another one, use the template again",
+    "--optimizer": "the optimizer is that of optimizer.py",
+}
 
 
 def flags_of(path: Path) -> list[str]:
@@ -76,11 +84,17 @@ def read_box(box: str) -> tuple[str, str | None]:
 
 def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
     """Return how to mend the arguments."""
-    path = what.removeprefix("Unrecognized options: ").removeprefix("--data, ")
-    if path in arguments and Path(path).exists():
+    unknown = what.removeprefix("Unrecognized options: ")
+    path = unknown.removeprefix("--data, ")
+    if path in arguments and (Path(path).exists() or path.endswith((".npz", ".npy"))):
+        if path.endswith((".yaml", ".yml")):
+            return f"perhaps you meant --config {path}"
         return "give one RUN" if Path(path, "config.yaml").exists() else f"perhaps you meant --data.path {path}"
-    if "--learning-rate" in what:  # as many call it
-        return "perhaps you meant --lr"
+    words = re.split("=|, ", unknown.lower().replace("_", "-"))
+    if words[-1] in ("yes", "no", "true", "false"):
+        return "a setting is switched on by its flag alone, and off as in --data.no-normalise"
+    if words[0] in MEANT:
+        return MEANT[words[0]]
     if nearest and nearest not in (argument.partition("=")[0] for argument in arguments):
         return f"perhaps you meant {nearest}"
     return f"see {PROGRAM} --help"

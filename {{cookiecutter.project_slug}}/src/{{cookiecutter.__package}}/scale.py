@@ -13,8 +13,10 @@ RATIO = 30  # between deviations: likewise
 
 
 def outliers(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation) -> str | None:
-    """Say which channel of the training samples has a few numbers that leave the others all but equal."""
+    """Say which channel of the training samples has outliers that hide the other numbers; or that all are the same."""
     name, values = by_channel(dataset)
+    if (values == values[:, :1]).all():
+        return f"each {name} is the same number everywhere, such as {values[0, 0]:g}: there is nothing to learn from"
     count = values.shape[1]
     low, high = (values.kthvalue(1 + k * count // 4, dim=1).values for k in (1, 3))  # quartiles, each (C,)
     std = normalisation.std.flatten()
