@@ -25,7 +25,7 @@ MODULES = [  # from top to bottom: a file imports only from files below it
     "capsule", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
     "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header",
     "memory", "pictures", "progress", "run", "parsing", "settings_file", "config", "data_config", "storage", "signals",
-    "errors",
+    "errors", "torchrun",
 ]  # fmt: skip
 ALONE = {"task", "targets", "model", "optimizer", "logbook", "early_stopping"}  # import no sibling but these three
 SHARED = {"config", "errors", "targets"}
@@ -162,7 +162,7 @@ def test_no_file_is_longer_than_its_budget(project: Project, task: str, model: s
         limit = 200 if path.stem == "trainer" else 80 if path.parent.name == "commands" else 150
         assert lines <= limit, f"{path.name} has {lines} lines"
         total += sum(bool(line.strip()) for line in path.read_text().splitlines())
-    assert total <= 4145, f"the package has {total} lines that are not blank"
+    assert total <= 4179, f"the package has {total} lines that are not blank"
 
 
 @combinations

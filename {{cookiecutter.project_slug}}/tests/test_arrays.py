@@ -156,7 +156,7 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.zeros((3, 2), complex), "y": np.zeros(3)}, r"its type is complex128"),
         ({"x": np.zeros((3, 0)), "y": np.zeros(3)}, r"there are no samples: the shape is \(3, 0\)"),
         ({"x": np.array([[0, 1], [2, np.nan]]), "y": np.zeros(2)}, r"nan at index \[1, 1\]"),
-        ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*not finite or beyond 1e\+37"),
+        ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*not finite or beyond 1e\+30"),
         (
             {"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)},
             r"there is no array 'x_train'; .*; add it, since train and",

@@ -203,6 +203,12 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
     assert errors.splitlines()[-1].startswith(f"error: stopped by {name}, with everything saved; after step ")
     interrupted = newest(tmp_path)
     assert json.loads((interrupted / "status.json").read_text())["state"] == "interrupted"
+    (interrupted / "evaluation.json").write_text("{}")  # as if it had ended before, with less epochs
+    again = start("train", "--resume=auto", *LONG)
+    wait_for(again, "resumed after step ")
+    assert not (interrupted / "evaluation.json").exists()
+    again.kill()
+    again.communicate()
 
     assert run("train", "--resume=auto", *LONG)[0] == 0
     for name in ("last.pt", "best.pt"):
@@ -312,7 +318,7 @@ def test_resume_keeps_the_settings_it_began_with(run: Run, tmp_path: Path) -> No
     status = (folder / "status.json").read_text()
     (folder / "status.json").write_text(status.replace('"finished"', '"stopped_early"'))
     _, output, _ = run("train", f"--resume={folder}")
-    assert output == f"already finished: {folder}; train it longer with more --patience\n"
+    assert output.startswith(f"already finished: {folder}; train it longer with more --patience (and --epochs, if ")
 
     (folder / "status.json").unlink()  # as if killed at the end
     _, output, _ = run("train", f"--resume={folder}", "--epochs=1")
@@ -396,6 +402,14 @@ def test_what_cannot_be_said_leaves_the_exit_code_alone(
     command = f"{sys.executable} -m {{ cookiecutter.__package }} inspect --data.path=small.npz {ending}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == code and done.stderr.startswith(said) and done.stderr.count("\n") == bool(said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_scores_come_where_a_note_cannot(tmp_path: Path, trained: Path) -> None:
+    (trained / "status.json").unlink()  # it has not finished, which is worth a note
+    command = f"{sys.executable} -m {{ cookiecutter.__package }} evaluate {trained} --device=cpu 2>/dev/full"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["split"] == "test"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")

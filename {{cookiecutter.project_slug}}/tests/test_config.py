@@ -22,6 +22,7 @@ from {{ cookiecutter.__package }}.errors import ConfigError
         ({"runs_dir": Path("caf\udce9")}, r"--runs-dir is caf\udce9; in the settings; it must be text"),
         ({"runs_dir": Path("a\0b")}, r"--runs-dir is a\x00b"),
         ({"name": "_x..y"}, "--name is _x..y"),
+        ({"name": 86 * "丹"}, "--name is 丹丹"),
         ({"name": "../x"}, "--name is ../x; in the settings; it must be 1 to 100 letters"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_step_that_waits_is_not_recorded_and_says_so(settings: Settings) -> No
     with on_gpu(settings) as trainer:
         trainer.step.model.register_forward_pre_hook(lambda module, inputs: inputs[0].sum().item() and None)
         losses(trainer, 1)
-        assert isinstance(trainer.step, ReplayedStep) and trainer.step.waits and not trainer.step.recordings
+        assert isinstance(trainer.step, ReplayedStep) and trainer.step.never_replays and not trainer.step.recordings
         assert (trainer.run.folder / "train.log").read_text().count("cannot be replayed") == 1
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -27,7 +28,7 @@ from {{ cookiecutter.__package }}.resume import settings_of
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.step import forward
 
-from .conftest import NARROW_FLAGS
+from .conftest import NARROW_FLAGS, newest
 from .example import targets
 from .test_architecture import DENSE
 
@@ -122,6 +123,9 @@ def test_predictions_of_its_own_data_say_in_which_split_each_sample_is(run: Path
     with np.load(tmp_path / "small.npz") as arrays, np.load(tmp_path / "own.npz") as own:
         for name, split in splits.items():
             assert np.array_equal(arrays["x"][own["split"] == name], split.x)
+        shutil.copy(tmp_path / "small.npz", tmp_path / "copy.npz")
+        assert call("predict", run, f"--data.path={tmp_path / 'copy.npz'}", f"--out={tmp_path / 'copy.npy'}")[0] == 0
+        assert np.array_equal(np.load(tmp_path / "copy.npy")["split"], own["split"])
         np.savez(tmp_path / "other.npz", x=arrays["x"])
     assert call("predict", run, f"--data.path={tmp_path / 'other.npz'}", f"--out={tmp_path / 'other.npy'}")[0] == 0
     assert "split" not in np.load(tmp_path / "other.npy").dtype.names
@@ -286,6 +290,28 @@ def test_fine_tuning_on_what_the_other_run_has_learned_from_is_refused(run: Path
     assert code == 2 and error.startswith(sentence) and "; give --data.split-seed=0, as it had, or save the" in error
     assert not (tmp_path / "new").exists()
     assert call(*again, "--seed=7")[0] == 0
+
+
+def test_fine_tuning_by_other_targets_of_a_folder_is_refused(call: Call, tmp_path: Path, small: Path) -> None:
+    """Classes in equal shares are then others, and so is who is in which split."""
+    (tmp_path / "mine").mkdir()
+    with np.load(small) as arrays:
+        for name in ("x", "y", "y2"):
+            np.save(tmp_path / f"mine/{name}.npy", arrays[name[0]])
+    flags = ("train", f"--data.path={tmp_path / 'mine'}", "--epochs=1", *NARROW_FLAGS)
+    assert call(*flags, f"--runs-dir={tmp_path / 'runs'}")[0] == 0
+    again = (*flags, f"--init-from={newest(tmp_path)}", f"--runs-dir={tmp_path / 'new'}")
+    code, _, error = call(*again, "--data.y=y2")
+    assert code == 2 and "; give --data.y=y, as it had, or save the splits in the file" in error
+
+
+def test_fine_tuning_on_a_file_that_has_grown_counts_who_is_in_both(run: Path, call: Call, tmp_path: Path) -> None:
+    with np.load(tmp_path / "small.npz") as arrays:
+        np.savez(tmp_path / "grown.npz", **{name: np.concatenate([arrays[name], arrays[name]]) for name in arrays})
+    flags = ("--data.path=grown.npz", f"--init-from={run}", "--epochs=1", "--runs-dir=new", *NARROW_FLAGS)
+    code, _, errors = call("train", *flags)
+    assert code == 0 and errors.startswith("note: the run of --init-from has learned from ")
+    assert " samples of val: scores on them are too good\n" in errors and " samples of test: scores on" in errors
 
 
 def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> None:

@@ -36,4 +36,4 @@ def test_a_bar_appears_on_a_terminal_after_a_while() -> None:
     assert "reading x: " in shown and "6.00/6.00" in shown
     assert shown.split("\r")[-2].strip() == "" == shown.split("\r")[-1]  # it wiped itself out
     assert output(1, terminal=True) == output(3, terminal=False) == ""
-    assert output(3, terminal=True, RANK="1") == ""  # the first process speaks for all
+    assert output(3, terminal=True, RANK="1", TORCHELASTIC_RUN_ID="mine") == ""  # the first process speaks for all

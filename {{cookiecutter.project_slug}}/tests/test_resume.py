@@ -70,7 +70,8 @@ def test_more_epochs_do_not_help_a_run_that_has_stopped_early(run: Call, trained
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     for flags in (["--epochs=9"], ["--epochs=9", "--patience=3"]):
         code, output, _ = run("train", f"--resume={trained}", *flags)
-        assert (code, output) == (0, f"already finished: {trained}; train it longer with more --patience\n")
+        advice = "train it longer with more --patience (and --epochs, if all are done)"
+        assert (code, output) == (0, f"already finished: {trained}; {advice}\n")
     assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
     code, output, _ = run("train", f"--resume={trained}", "--epochs=3", "--patience=0")
     assert code == 0 and "epoch 3/3" in output

@@ -10,7 +10,8 @@ class ModelSettings:
     """Channels of the first stage; each further one has twice as many. The paper has 16, and 64 with the large stem."""
 
     def __post_init__(self) -> None:
-        require(1 <= self.width <= 2**12, "model.width", self.width, f"1 to {2**12}")
+        # With 1 to 6, strided 1-wide convolutions of torch 2.13 damage the memory, seen on a CPU with AVX2.
+        require(8 <= self.width <= 2**12, "model.width", self.width, f"8 to {2**12}")
         small = self.stem == "small"
         fits = self.depth % 6 == 2 and 8 <= self.depth <= 1202 if small else self.depth in (18, 34, 50, 101, 152)
         rule = "6n + 2: 8, 14, 20, 26, ..." if small else "18, 34, 50, 101 or 152 with --model.stem large"

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from {{ cookiecutter.__package }}.config import ModelSettings
+from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.model import build_model
 
 DEFAULTS = ModelSettings()
@@ -28,6 +29,11 @@ def test_the_published_networks_have_the_published_number_of_weights(depth: int,
     with torch.device("meta"):
         settings = replace(DEFAULTS, stem="large", depth=depth, width=64)
         assert parameters(build_model((3, 224, 224), 1000, **asdict(settings))) == count
+
+
+def test_a_width_that_damages_the_memory_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--model.width is 7; in the settings; it must be 8 to 4096"):
+        replace(DEFAULTS, width=7)
 
 
 @pytest.mark.parametrize("depth", [8, 20, 56])

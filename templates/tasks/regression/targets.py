@@ -62,11 +62,11 @@ class Targets:
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell the range of each target in the splits, (N, T)."""
-        lines = ["target" + "".join(f"{name:>24}" for name in splits)]
+        lines = ["target" + "".join(f"  {name:>24}" for name in splits)]
         for target in range(min(20, self.out_size)):
             row = f"{target:>6}"
             for y in splits.values():
-                row += f"{f'{y[:, target].min():.7g} to {y[:, target].max():.7g}':>24}"
+                row += f"  {f'{y[:, target].min():.7g} to {y[:, target].max():.7g}':>24}"
             lines.append(row)
         return lines + [f"... and {self.out_size - 20} more targets ..."] * (self.out_size > 20)
 

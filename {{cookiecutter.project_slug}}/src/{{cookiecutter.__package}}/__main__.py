@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 
+from .torchrun import by_torchrun
+
 
 def run() -> None:
     """Run the command, and leave with its exit code.
@@ -21,7 +23,7 @@ def run() -> None:
             stream.flush()
         except OSError:  # nobody listens; Python would try again, and leave with another code
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if code == 130 and os.name == "posix" and "TORCHELASTIC_RUN_ID" not in os.environ:
+    if code == 130 and os.name == "posix" and not by_torchrun():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     sys.exit(code)

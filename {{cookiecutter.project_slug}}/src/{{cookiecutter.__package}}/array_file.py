@@ -17,6 +17,7 @@ from .progress import progress
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CHUNK = 2**22  # bytes to read at a time
+SUFFIXES = ("", "_train", "_val", "_test")  # of the names of arrays
 PACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}  # bytes that one byte of the file can hold
 
 
@@ -86,7 +87,7 @@ class ArrayFile:
         """
         if not self.path.is_dir():
             return self._hash(self.path)
-        used = {name + suffix for name in names for suffix in ("", "_train", "_val", "_test")}
+        used = {name + suffix for name in names for suffix in SUFFIXES}
         digests = [f"{name} {self._hash(file)}\n" for name, file in self.members.items() if name in used]  # type: ignore[arg-type]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 

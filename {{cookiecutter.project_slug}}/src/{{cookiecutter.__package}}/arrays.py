@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .array_file import Array, ArrayFile
+from .array_file import SUFFIXES, Array, ArrayFile
 from .checks import check, check_precision
 from .data_config import DataSettings
 from .errors import ConfigError, DataError
@@ -88,7 +88,7 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
             fix = "save its arrays with np.save, into a folder of .npy files"
             raise DataError("--data.resident is no, but an .npz file can only be read whole", f"in {file.path}", fix)
         return True
-    names = [file.path.stem] if file.single else [settings.x + suffix for suffix in ("", "_train", "_val", "_test")]
+    names = [file.path.stem] if file.single else [settings.x + suffix for suffix in SUFFIXES]
     nbytes = sum(path.stat().st_size for path in map(file.members.get, names) if isinstance(path, Path))
     if settings.resident == "auto":
         return nbytes <= free_memory() // 2

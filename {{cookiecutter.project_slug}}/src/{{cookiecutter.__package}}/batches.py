@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 from torch import Tensor
@@ -19,8 +20,8 @@ AT_ONCE = 2**22  # numbers of samples to gather in one go: 16 MiB
 def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> Tensor:
     """Return the positions 0..count-1 in the order of that epoch, the same on every machine and every resume.
 
-    Without a seed, they come as they are. Larger blocks of neighbours come in any order, and the samples of each 256 of
-    them are mixed: what has to be read from a disk lies together.
+    Without a seed, they come as they are. With larger blocks of neighbours, it shuffles twice: the blocks, then the
+    samples within each run of 256 blocks. So what is read together lies together on the disk.
     """
     if seed is None:
         return torch.arange(count)
@@ -37,6 +38,7 @@ def batches_at_once(batch_size: int, numbers: int) -> int:
     return max(1, min(64, AT_ONCE // (batch_size * numbers)))
 
 
+@dataclass(eq=False, repr=False)
 class Batches:
     """Batches of samples, gathered on the device where the dataset lies, normalised and augmented there.
 
@@ -44,33 +46,25 @@ class Batches:
     smaller; none is dropped. With `workers`, each of them gets its share of each batch.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset[tuple[Tensor, Tensor]],
-        *,
-        batch_size: int,
-        batches_per_gather: int = 1,
-        device: torch.device,
-        normalisation: Normalisation | None = None,
-        augmentation: Augmentation | None = None,
-        seed: int | None = None,
-        workers: Workers | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
-        self.batch_size = batch_size
-        self.batches_per_gather = batches_per_gather
-        full, rest = divmod(self.count, batch_size)
-        self.sizes = [batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
-        self.device = device
-        self.normalisation = normalisation.to(device) if normalisation else None
-        self.augmentation = augmentation
-        self.seed = seed
-        self.workers = workers
+    dataset: Dataset[tuple[Tensor, Tensor]]
+    _: KW_ONLY
+    batch_size: int
+    batches_per_gather: int = 1
+    device: torch.device
+    normalisation: Normalisation | None = None
+    augmentation: Augmentation | None = None
+    seed: int | None = None
+    workers: Workers | None = None
+
+    def __post_init__(self) -> None:
+        self.count = len(self.dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
+        full, rest = divmod(self.count, self.batch_size)
+        self.sizes = [self.batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
+        self.normalisation = self.normalisation and self.normalisation.to(self.device)
         self.block, self.positions = 1, torch.device("cpu")
-        if gives_batches(dataset):
-            dataset.to(device)
-            self.block, self.positions = dataset.block, dataset.device
+        if gives_batches(self.dataset):
+            self.dataset.to(self.device)
+            self.block, self.positions = self.dataset.block, self.dataset.device
 
     def __len__(self) -> int:
         return len(self.sizes)

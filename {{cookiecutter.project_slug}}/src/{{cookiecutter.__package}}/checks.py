@@ -11,12 +11,12 @@ from .errors import DataError
 from .progress import progress
 from .splits import Samples
 
-LARGEST = 1e37  # differences of such values are still finite 32-bit floats
+LARGEST = 1e30  # divided by small deviations, differences of such values are still finite 32-bit floats
 ROWS = 2**22  # values to look at in one go, so that the copies of large arrays do not fill the memory
 
 
 def check(array: Array, where: str) -> Array:
-    """Return the array; it has samples, of finite numbers or, in native byte order, of strings. Raises DataError."""
+    """Return the array, if it has samples: of finite numbers, or of strings (made native-endian). Raises DataError."""
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":

@@ -14,8 +14,9 @@ from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predi
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, note, out_of_memory, printable
 from .parsing import PROGRAM, check_command, flags_of, parse
 from .resume import find, settings_of
-from .run import config_of, is_follower
+from .run import config_of
 from .signals import StopRequest
+from .torchrun import is_follower
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -133,7 +134,7 @@ def use(command: Evaluate | Predict) -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import torch without looking for garbage: there is hardly any, and to search takes a sixth of the time."""
+    """Import torch with the garbage collector off: it would find next to nothing, and take a sixth of the time."""
     if "torch" in sys.modules or not gc.isenabled():  # a program calls, and has objects of its own
         yield
         return

@@ -72,5 +72,6 @@ class Settings:
         rule = "epoch, a number of steps such as 500, or of minutes such as 10min"
         every = re.fullmatch(r"epoch|0*[1-9]\d{0,8}|(\d{1,6}(\.\d{1,6})?)min", self.checkpoint_every)
         require(bool(every), "checkpoint_every", self.checkpoint_every, rule)
-        rule = "1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
-        require(bool(re.fullmatch(r"[^\W_][\w.-]{,99}", self.name)), "name", self.name, rule)
+        rule = "1 to 100 letters (85 Chinese ones), digits, '.', '_' and '-', the first one a letter or digit"
+        fits = re.fullmatch(r"[^\W_][\w.-]{,99}", self.name) and len(self.name.encode()) <= 255  # as file systems count
+        require(bool(fits), "name", self.name, rule)

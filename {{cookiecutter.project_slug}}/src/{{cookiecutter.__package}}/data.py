@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from .array_file import Array
 from .splits import Rows, Samples
@@ -21,12 +21,6 @@ def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
     it `training = False`, if it needs to know: on the training split, it is set to True.
     """
     return ArrayDataset(x, y)
-
-
-def some(dataset: Dataset[tuple[Tensor, Tensor]], count: int) -> Dataset[tuple[Tensor, Tensor]]:
-    """Return so many samples from everywhere in the dataset; or all of them, if they are fewer."""
-    size = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
-    return dataset if size <= count else Subset(dataset, [k * size // count for k in range(count)])
 
 
 class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -63,8 +57,8 @@ def gives_batches(dataset: object) -> TypeGuard[BatchDataset]:
 class ArrayDataset(BatchDataset):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
-    They lie in memory, on the device; or `x` stays in its file, or (with `y`) in the memory of the host, and each batch
-    is read while the last one is at work.
+    Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next
+    batch is read while this one is computed.
     Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
     and predictions follow.
     """

@@ -17,7 +17,7 @@ from .config import Settings
 from .data import Normalisation, build_dataset
 from .errors import DataError, RefusedError
 from .progress import progress
-from .scale import outliers
+from .scale import doubts
 from .splits import Rows
 from .targets import Targets
 
@@ -39,8 +39,8 @@ class Datasets:
             self.require_unchanged()
             data = replace(data, resident="yes" if checkpoint["resident"] else "no")
         arrays = load_splits(file, data)
-        self.is_cut = "val" not in given_splits(file, data)  # by the settings: the file does not tell who is in val
-        self.has_groups = self.is_cut and arrays["train"].groups is not None
+        self.cut_by_settings = "val" not in given_splits(file, data)  # the file does not tell who is in val
+        self.has_groups = self.cut_by_settings and arrays["train"].groups is not None
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
@@ -55,14 +55,13 @@ class Datasets:
         self.largest_batch = min(self.batch_size, len(train))  # type: ignore[arg-type]  # torch promises no length
         self.sample_shape = tuple(train[0][0].shape)
         self.normalisation: Normalisation | None = None
-        self.doubt: str | None = None  # about the scale of the training samples
         if checkpoint and settings.data.normalise:
             self.normalisation = Normalisation(**checkpoint["normalisation"])
         elif settings.data.normalise:
             size = max(1, min(1024, MEASURED // math.prod(self.sample_shape)))
             batches = Batches(train, batch_size=size, device=torch.device("cpu"))
             self.normalisation = Normalisation.measure(samples(batches))
-            self.doubt = outliers(train, self.normalisation)
+        self.doubts = [] if checkpoint else list(doubts(self.splits, arrays["train"].y, self.normalisation))
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:

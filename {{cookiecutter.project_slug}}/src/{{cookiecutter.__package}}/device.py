@@ -13,6 +13,7 @@ from torch import nn
 
 from .errors import ConfigError, OutOfMemoryError, out_of_memory
 from .memory import keep_freed
+from .torchrun import by_torchrun, told
 
 
 def choose_device(name: str) -> torch.device:
@@ -22,12 +23,12 @@ def choose_device(name: str) -> torch.device:
     does not have it, or cannot use it.
     """
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() and os.environ.get("LOCAL_WORLD_SIZE", "1") == "1" else []
+    mps = ["mps"] if torch.backends.mps.is_available() and told("LOCAL_WORLD_SIZE", alone=1) == 1 else []
     available = [*(["cuda"] if cuda else []), *cuda, *mps, "cpu"]
     if name == "auto":
         name = available[0]
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    if name == "cuda" and by_torchrun():
+        name = f"cuda:{told('LOCAL_RANK', alone=0)}"
     if name not in available:
         where = f"on this machine with torch {torch.__version__}"
         raise ConfigError(f"--device {name} is not available", where, f"choose one of: auto, {', '.join(available)}")
@@ -77,7 +78,7 @@ def require_compiler() -> None:
 def seed_everything(seed: int, *, deterministic: bool) -> None:
     """Seed Python, NumPy and torch; with `deterministic`, torch refuses operations that are not reproducible."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = not deterministic  # it looks for the fastest convolution, which may vary
     if deterministic:

@@ -3,6 +3,9 @@
 import errno
 import re
 import sys
+from contextlib import suppress
+
+from .torchrun import is_follower
 
 # What the operating system says when a disk is full, a file too large, a folder not ours to write, or cannot be locked.
 STORAGE = {
@@ -97,9 +100,10 @@ def printable(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """Tell people on stderr, unless it is closed, what they should know, though it stops nothing."""
-    if sys.stderr:
-        print(printable(f"note: {text}"), file=sys.stderr)
+    """Tell people on stderr, if anybody listens, what they should know, though it stops nothing."""
+    with suppress(OSError):
+        if sys.stderr and not is_follower():
+            print(printable(f"note: {text}"), file=sys.stderr)
 
 
 def exit_code(error: BaseException) -> int:

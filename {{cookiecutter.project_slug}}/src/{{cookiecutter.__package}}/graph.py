@@ -17,7 +17,7 @@ WARM_UP = 3  # ordinary steps before a recording: libraries start, and the optim
 
 
 def can_replay(settings: Settings, device: torch.device, precision: torch.dtype, workers: Workers) -> bool:
-    """Return whether steps are recorded: on a GPU, those of one process, compiled by nobody, in fp32 or bf16.
+    """Return whether steps are recorded: on a GPU, by one process, without torch.compile, in fp32 or bf16.
 
     With --deterministic they are not: no test has shown that a resumed run has the same bits.
     """
@@ -40,14 +40,14 @@ class ReplayedStep(Step):
         self.stream = torch.cuda.Stream(self.device)  # on the default one, nothing can be recorded
         self.seen: Counter[torch.Size] = Counter()
         self.recordings: dict[torch.Size, Recording] = {}
-        self.waits = not all(getattr(group["lr"], "is_cuda", False) for group in self.optimizer.param_groups)
-        if self.waits:  # a recording would keep any other rate for good: what the schedule says would be lost
+        self.never_replays = not all(getattr(group["lr"], "is_cuda", False) for group in self.optimizer.param_groups)
+        if self.never_replays:  # a recording would keep any other rate for good: what the schedule says would be lost
             say("graph   the optimizer does not read its learning rate from the GPU: no step is replayed (slower)")
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Learn from the samples in a batch, and return its mean loss (0-d, on the device)."""
         self.seen[x.shape] += 1
-        if self.waits or self.seen[x.shape] <= WARM_UP:
+        if self.never_replays or self.seen[x.shape] <= WARM_UP:
             return self.ordinary(x, y, count)
         if x.shape not in self.recordings:
             self.recordings[x.shape] = Recording(super().__call__, x, y, count, stream=self.stream)
@@ -57,7 +57,7 @@ class ReplayedStep(Step):
         """Take a step as usual, but for the stream; look at the last one before a recording."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            step = self.watched if not self.waits and self.seen[x.shape] == WARM_UP else super().__call__
+            step = self.watched if not self.never_replays and self.seen[x.shape] == WARM_UP else super().__call__
             loss = step(x, y, count)
         torch.cuda.current_stream().wait_stream(self.stream)
         return loss
@@ -71,7 +71,7 @@ class ReplayedStep(Step):
             finally:
                 torch.cuda.set_sync_debug_mode("default")
         if any("called a synchronizing" in str(warning.message) for warning in caught):
-            self.waits = True
+            self.never_replays = True
             self.say("graph   each step waits for numbers from the GPU, so that it cannot be replayed (slower)")
         return loss
 

@@ -1,7 +1,6 @@
 """How much memory may still be taken, with the limits of a job or a container; and what is freed, is kept."""
 
 import ctypes
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from .errors import DataError
+from .torchrun import told
 
 MEMBERSHIP, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 # Where a control group of Linux tells its limit, what is used, and which part of that only keeps files at hand.
@@ -40,8 +40,7 @@ def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a sm
 def free_memory() -> int:
     """Return how many bytes this process may still take: its share, if torchrun has started others on this machine."""
     free = min([psutil.virtual_memory().available, *left_by_limits()])
-    sharing = os.environ.get("LOCAL_WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
-    return max(0, free) // int(sharing)
+    return max(0, free) // told("LOCAL_WORLD_SIZE", alone=1)
 
 
 def left_by_limits() -> Iterator[int]:

@@ -36,7 +36,7 @@ def flags_of(path: Path) -> list[str]:
 
 
 def check_saved(settings: Settings) -> None:
-    """Raise ConfigError unless config.yaml would bring the settings back: in Python, they may be anything."""
+    """Raise ConfigError unless config.yaml would bring the settings back: code can put anything into them."""
     fix = "make it what its field says: a number, a text, a path, yes or no (bool), or a tuple of these"
     try:
         back = parse(type(settings), flags_in(to_yaml(settings), "in config.yaml"), add_help=False)
@@ -85,8 +85,9 @@ def read_box(box: str) -> tuple[str, str | None]:
 def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
     """Return how to mend the arguments."""
     unknown = what.removeprefix("Unrecognized options: ")
-    path = unknown.removeprefix("--data, ")
-    if path in arguments and (Path(path).exists() or path.endswith((".npz", ".npy"))):
+    given = {argument.replace(" ", ""): argument for argument in arguments}  # tyro breaks long ones
+    path = given.get(unknown.removeprefix("--data, ").replace(" ", ""), "")
+    if path and (Path(path).exists() or path.endswith((".npz", ".npy"))):
         if path.endswith((".yaml", ".yml")):
             return f"perhaps you meant --config {path}"
         return "give one RUN" if Path(path, "config.yaml").exists() else f"perhaps you meant --data.path {path}"

@@ -1,14 +1,15 @@
 """A progress bar for whatever takes longer than a person likes to wait without one."""
 
-import os
 import sys
 from typing import Any
 
 from tqdm import tqdm
 
+from .torchrun import is_follower
+
 
 def progress(total: int, what: str, *, unit: str, done: int = 0) -> "tqdm[Any]":
     """Return a bar that shows itself after half a second, on a terminal, for one process, and leaves nothing."""
-    hidden = None if sys.stderr and os.environ.get("RANK", "0") == "0" else True  # None: shown on a terminal only
+    hidden = None if sys.stderr and not is_follower() else True  # None: shown on a terminal only
     numbers: dict[str, Any] = {"total": total, "initial": done, "unit": unit, "unit_scale": unit == "B"}
     return tqdm(desc=what, **numbers, delay=0.5, leave=False, dynamic_ncols=True, disable=hidden)

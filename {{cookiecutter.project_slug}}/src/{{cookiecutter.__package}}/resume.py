@@ -10,8 +10,9 @@ from .arguments import Train
 from .config import Settings
 from .errors import ConfigError, RefusedError
 from .parsing import parse
-from .run import config_of, has_partners, read_json
+from .run import config_of, read_json
 from .settings_file import check_changes, read_flags, saved_settings
+from .torchrun import has_partners
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Resumed:
         """What would train it longer, if it has ended and that was not asked for."""
         state = read_json(self.folder / "status.json").get("state")
         if state == "stopped_early" and 0 < self.settings.patience <= self.saved.patience:
-            return "more --patience"
+            return "more --patience (and --epochs, if all are done)"
         if state == "finished" and self.settings.epochs <= self.saved.epochs:
             return "--epochs"
         return None

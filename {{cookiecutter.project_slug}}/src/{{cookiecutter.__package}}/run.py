@@ -62,6 +62,7 @@ class Run:
         self.begun = True
         self.last.parent.mkdir(exist_ok=True)
         self.write_status("running", "", None)
+        (self.folder / "evaluation.json").unlink(missing_ok=True)  # of a checkpoint that may not stay the best
         write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -84,16 +85,6 @@ class Run:
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a small file of the run, whole or not at all."""
         write_atomically(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def has_partners() -> bool:
-    """Return whether torchrun has started this process beside others."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE") != "1"
-
-
-def is_follower() -> bool:
-    """Return whether one of them, and not this process, writes and speaks for all."""
-    return has_partners() and os.environ.get("RANK", "0") != "0"
 
 
 def config_of(folder: Path) -> Path:

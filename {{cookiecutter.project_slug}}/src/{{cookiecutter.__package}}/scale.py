@@ -1,50 +1,77 @@
-"""Remarks on the scale of the numbers in samples. They refuse nothing, since only people know what is plausible."""
+"""Remarks on numbers that look wrong. They refuse nothing, since only people know what is plausible."""
+
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .batches import Batches
-from .data import Normalisation, some
+from .array_file import Array
+from .data import Normalisation, gives_batches
 
-SAMPLES, NUMBERS = 500, 2**20  # the most to look at
-FAR = 10  # deviations between means: of more than that, somebody should hear
-RATIO = 30  # between deviations: likewise
+READ, MOST = 2**24, 2**20  # numbers to read, and to look at
+GAP = 5  # ranges of all other numbers: what is farther away from them, may stand for a missing one
+FAR, RATIO = 10, 30  # deviations between means, and between deviations: beyond, the unit may be another
 
 
-def outliers(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation) -> str | None:
-    """Say which channel of the training samples has outliers that hide the other numbers; or that all are the same."""
-    name, values = by_channel(dataset)
+def doubts(
+    datasets: Mapping[str, Dataset[tuple[Tensor, Tensor]]], y: Array, normalisation: Normalisation | None
+) -> Iterator[str]:
+    """Yield what may be wrong with the samples of the splits, or with y, the targets of the training split."""
+    name, values = by_channel(datasets["train"])
     if (values == values[:, :1]).all():
-        return f"each {name} is the same number everywhere, such as {values[0, 0]:g}: there is nothing to learn from"
-    count = values.shape[1]
-    low, high = (values.kthvalue(1 + k * count // 4, dim=1).values for k in (1, 3))  # quartiles, each (C,)
-    std = normalisation.std.flatten()
-    hidden = ((low < high) & (RATIO * (high - low) < std)).nonzero()
-    if not len(hidden):
-        return None
-    at = int(hidden[0])
-    what = f"half of {name} {at} lies between {low[at]:.4g} and {high[at]:.4g}, and its deviation is {std[at]:.3g}"
-    return f"{what}: replace fill values such as -9999, or take logarithms"
+        yield f"each {name} is the same number everywhere, such as {values[0, 0]:g}: there is nothing to learn from"
+        return
+    if remark := fill_value(name, values):
+        yield remark
+    numbers = y.ndim == 2 and y.dtype.kind == "f"  # (N, T): of a regression
+    if numbers and (remark := fill_value("target", torch.from_numpy(y[:: 1 + y.size // MOST].T))):
+        yield remark
+    for split, dataset in datasets.items():
+        if normalisation and split != "train" and (remark := shift(dataset, normalisation)):
+            yield f"in {split}, {remark}"
+
+
+def fill_value(name: str, values: Tensor) -> str | None:
+    """Say which row of numbers (C, N) has one, perhaps often, that is far from all others, which differ."""
+    middle, quarter = values.median(dim=1, keepdim=True).values, values.shape[1] // 4
+    for ends in values.aminmax(dim=1, keepdim=True):
+        others = torch.where(values == ends, middle, values)
+        low, high = others.aminmax(dim=1, keepdim=True)
+        quartiles = [others.kthvalue(1 + rank, dim=1, keepdim=True).values for rank in (quarter, 3 * quarter)]
+        far = (torch.maximum(low - ends, ends - high) > GAP * (high - low)) & (quartiles[0] < quartiles[1])
+        if far.any():
+            at = int(far.flatten().nonzero()[0])
+            share = (values[at] == ends[at]).double().mean().item()
+            what = f"{name} {at} is {ends[at].item():g} in {share:.2%}, and otherwise {low[at].item():.4g}"
+            return f"{what} to {high[at].item():.4g}: leave it out or replace it, if it stands for a missing number"
+    return None
 
 
 def shift(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation) -> str | None:
     """Say which channel of new samples has another scale than in training."""
     name, values = by_channel(dataset)
+    if values.shape[1] < RATIO:  # so few may well be all alike, or all rare
+        return None
     new = [values.mean(1), values.std(1, correction=0)]  # each (C,)
     own = [normalisation.mean.flatten(), normalisation.std.flatten()]
-    far = ((new[0] - own[0]).abs() > FAR * own[1]) | (new[1] > RATIO * own[1])
-    if values.shape[1] >= RATIO:  # fewer may well be near each other
-        far |= (new[1] > 0) & (RATIO * new[1] < own[1])
-    if not far.any():
+    other = (new[1] > RATIO * own[1]) | ((new[1] > 0) & (RATIO * new[1] < own[1]))
+    other |= (new[0] - own[0]).abs() > FAR * own[1]
+    if not other.any():
         return None
-    at = int(far.nonzero()[0])
+    at = int(other.nonzero()[0])
     there, here = (f"{mean[at]:.4g} ± {std[at]:.3g}" for mean, std in (new, own))
-    return f"{name} {at} is {there}, and was {here} in training: are the units the same?"
+    return f"{name} {at} is {there}, and {here} in training: are the units the same?"
 
 
 def by_channel(dataset: Dataset[tuple[Tensor, Tensor]]) -> tuple[str, Tensor]:
-    """Return what a channel is called, and the numbers of each (C, ...) in some samples, from all over the dataset."""
-    count = max(1, min(SAMPLES, NUMBERS // dataset[0][0].numel()))
-    x, _ = next(Batches(some(dataset, count), batch_size=count, device=torch.device("cpu")).epoch())
-    return "feature" if x.ndim == 2 else "channel", x.transpose(0, 1).flatten(1)
+    """Return what a channel is called, and numbers of each (C, N): of samples from all over the dataset."""
+    count, size = len(dataset), dataset[0][0].numel()  # type: ignore[arg-type]  # torch's Dataset promises no length
+    samples = min(count, max(8, min(4096 if gives_batches(dataset) else 256, READ // size)))
+    positions = torch.arange(samples) * count // samples
+    if gives_batches(dataset):
+        x = dataset.__getitems__(positions)[0]
+    else:
+        x = torch.stack([dataset[at][0].float() for at in positions.tolist()])
+    thinned = x.reshape(*x.shape[:2], -1)[..., :: 1 | samples * size // MOST]  # odd: not the same column of each row
+    return "feature" if x.ndim == 2 else "channel", thinned.transpose(0, 1).flatten(1)

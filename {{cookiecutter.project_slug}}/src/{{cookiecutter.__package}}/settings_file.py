@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from .config import Settings
+from .data_config import DataSettings
 from .errors import ConfigError, RefusedError
 
 # What may change when a run is resumed; the data is known by its digest, wherever it lies.
@@ -50,12 +51,18 @@ def differing(saved: str, wanted: Settings, names: Iterable[str]) -> list[str]:
     return [f"--{name}={before.get(name)}" for name in names if before.get(name) != after[name]]
 
 
+def saved_data(saved: str) -> DataSettings:
+    """Return the settings of the data that were `saved` in YAML, as far as the code has them."""
+    data = yaml.safe_load(saved)["data"]
+    known = {field.name: data[field.name] for field in fields(DataSettings) if field.name in data}
+    return DataSettings(**{**known, "path": Path(known["path"])})
+
+
 class Dumper(yaml.SafeDumper):
     """Writes YAML, a path as text."""
 
 
 Dumper.add_multi_representer(Path, lambda dumper, path: dumper.represent_str(str(path)))
-Dumper.add_representer(tuple, lambda dumper, values: dumper.represent_list(values))
 
 
 class Loader(yaml.SafeLoader):

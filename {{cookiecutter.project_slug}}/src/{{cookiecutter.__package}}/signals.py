@@ -8,6 +8,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from .torchrun import by_torchrun
+
 SAVE = 0  # not a signal, and smaller than all of them: asks for a checkpoint
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
@@ -29,7 +31,7 @@ class StopRequest:
         """
         if threading.current_thread() is not threading.main_thread():  # signals come to that one
             return
-        torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+        torchrun = by_torchrun()
         if torchrun and not met:
             self._answer(signal.SIGINT, signal.SIG_DFL)  # instead of Python's own answer
         if torchrun != met:

@@ -89,7 +89,7 @@ def split_names(whole: Split, settings: DataSettings, classes: Array | None) -> 
 
 
 def shuffled(count: int, classes: Array | None, seed: int) -> Array:
-    """Return the positions 0..count-1 in random order, every stretch of it with its share of every class."""
+    """Return the positions 0..count-1 in random order, with every class in its share anywhere."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(count)
     if classes is None:

@@ -1,6 +1,7 @@
 """One training step: forward, loss, backward, update. The trainer only calls it."""
 
 from contextlib import nullcontext
+from dataclasses import KW_ONLY, dataclass
 from functools import reduce
 from typing import Any
 
@@ -13,38 +14,29 @@ from .task import Task
 from .workers import Workers
 
 # What an optimizer knows of the device, and of the schedule: not from a checkpoint, unlike its other numbers.
-DEVICE = {"lr", "fused", "foreach", "capturable", "differentiable"}
+NOT_FROM_CHECKPOINT = {"lr", "fused", "foreach", "capturable", "differentiable"}
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # how samples with so many sides are enlarged
 
 
+@dataclass(eq=False, repr=False)
 class Step:
     """Takes optimizer steps in the given precision; fp16 scales the loss, so that small gradients survive."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        task: Task,
-        optimizer: torch.optim.Optimizer,
-        *,
-        device: torch.device,
-        precision: torch.dtype = torch.float32,
-        sides: tuple[int, ...] = (),
-        accumulate: int = 1,
-        clip_norm: float = 0.0,
-        workers: Workers,
-    ) -> None:
-        self.model = model
-        self.task = task
-        self.optimizer = optimizer
-        self.device = device
-        self.precision = precision
-        self.sides = sides  # to which samples are resized
-        self.accumulate = accumulate  # in so many parts a batch is computed
-        self.clip_norm = clip_norm  # the gradient's largest norm; 0 for any
-        self.workers = workers
-        self.built = set(model.state_dict())  # the names of all weights that the optimizer was made for
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-        self.zero = torch.zeros((), device=device)
+    model: nn.Module
+    task: Task
+    optimizer: torch.optim.Optimizer
+    _: KW_ONLY
+    device: torch.device
+    workers: Workers
+    precision: torch.dtype = torch.float32
+    sides: tuple[int, ...] = ()  # to which samples are resized
+    accumulate: int = 1  # in so many parts a batch is computed
+    clip_norm: float = 0.0  # the gradient's largest norm; 0 for any
+
+    def __post_init__(self) -> None:
+        self.trained_names = set(self.model.state_dict())  # the names of all weights that the optimizer was made for
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
+        self.zero = torch.zeros((), device=self.device)
         self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
@@ -86,7 +78,7 @@ class Step:
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly."""
         model = self.model.state_dict()
-        if late := [name for name in model if name not in self.built]:
+        if late := [name for name in model if name not in self.trained_names]:
             what = f"the model has got weights while it trained, such as {late[0]}, and nothing has trained them"
             raise ConfigError(what, "in model.py", "make all layers in __init__")
         return {
@@ -100,7 +92,7 @@ class Step:
         self.model.load_state_dict(state["model"])
         own, saved = self.optimizer.state_dict()["param_groups"], state["optimizer"]
         pairs = zip(saved["param_groups"], own, strict=True)
-        groups = [{**old, **{key: new[key] for key in DEVICE & new.keys()}} for old, new in pairs]
+        groups = [{**old, **{key: new[key] for key in NOT_FROM_CHECKPOINT & new.keys()}} for old, new in pairs]
         self.optimizer.load_state_dict({**saved, "param_groups": groups})
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])

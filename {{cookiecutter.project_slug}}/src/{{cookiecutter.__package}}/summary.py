@@ -23,8 +23,8 @@ def summarize(experiment: Experiment) -> Iterator[str]:
         yield f"        cut so that samples that are equal in {settings.data.groups!r} stay together"
     if not experiment.data.resident:
         yield "        read from the files batch by batch: neighbours stay near each other in the order of an epoch"
-    if experiment.data.doubt:
-        yield f"        {experiment.data.doubt}"
+    for doubt in experiment.data.doubts:
+        yield f"        {doubt}"
     yield f"task    {experiment.targets.describe()}"
     parameters = sum(weight.numel() for weight in experiment.model.parameters())
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"

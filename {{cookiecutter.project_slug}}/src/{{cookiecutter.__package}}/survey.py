@@ -2,11 +2,12 @@
 
 import hashlib
 import itertools
+from contextlib import suppress
 
 import numpy as np
 
 from .array_file import Array, ArrayFile
-from .arrays import given_splits
+from .arrays import given_splits, load_splits
 from .checks import chunks
 from .data_config import DataSettings
 from .errors import DataError
@@ -69,6 +70,15 @@ def shared(splits: dict[str, Split]) -> list[str]:
             if len(both := np.intersect1d(parts[a], parts[b])):
                 lines.append(f"{len(both):,} different {what} of {b} are also in {a}: its scores will be too good")
     return lines or ["no sample is in two splits"]
+
+
+def learned(x: Samples, own: DataSettings, sha256: str) -> int:
+    """Return how many of the samples (N, ...) a run has learned from, if its `own` data can still be read."""
+    with suppress(DataError):
+        file = ArrayFile(own.path)
+        if file.sha256(own.x, own.y, own.groups) == sha256:
+            return int(np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum())
+    return 0
 
 
 def digests(x: Samples) -> Array:

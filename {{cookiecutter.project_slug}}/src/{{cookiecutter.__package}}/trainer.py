@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from .signals import SAVE, StopRequest
 from .step import Step, check_refused
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Trainer:
     """Trains until the epochs are done, patience runs out, or a signal asks to stop.
 
@@ -30,35 +32,25 @@ class Trainer:
     the notes), as the program ends. A checkpoint has all that decides the rest: a resumed run ends with the same bits.
     """
 
-    def __init__(
-        self,
-        *,
-        step: Step,
-        schedule: Callable[[int], float],
-        train_batches: Batches,
-        val_batches: Batches,
-        early_stopping: EarlyStopping,
-        logbook: Logbook,
-        run: Run,
-        stop: StopRequest,
-        epochs: int,
-        monitor: str,
-        interval: Interval,
-        context: dict[str, Any],
-    ) -> None:
-        self.logbook = logbook  # first: whatever fails below, __del__ finds it
-        self.run, self.saver = run, Saver(run, before=logbook.sync)
-        self.step = step
-        self.schedule = schedule  # epochs done -> learning rate
-        self.train_batches, self.val_batches = train_batches, val_batches
-        self.early_stopping = early_stopping
-        self.stop, self.interval = stop, interval  # both are asked after every step
-        self.workers = step.workers
-        self.epochs, self.monitor = epochs, monitor
-        self.context = context  # goes into every checkpoint: what a prediction needs besides the model
+    step: Step
+    schedule: Callable[[int], float]  # epochs done -> learning rate
+    train_batches: Batches
+    val_batches: Batches
+    early_stopping: EarlyStopping
+    logbook: Logbook
+    run: Run
+    stop: StopRequest  # asked after every step, like the interval
+    interval: Interval
+    epochs: int
+    monitor: str
+    context: dict[str, Any]  # goes into every checkpoint: what a prediction needs besides the model
+
+    def __post_init__(self) -> None:
+        self.saver = Saver(self.run, before=self.logbook.sync)  # first: whatever fails below, __del__ finds it
+        self.workers = self.step.workers
         self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
-        self.losses = Losses(train_batches.sizes, step.device, step.workers)
+        self.losses = Losses(self.train_batches.sizes, self.step.device, self.workers)
 
     def fit(self) -> tuple[str, str]:
         """Train, and return the state that the run ends in and the reason.
@@ -196,5 +188,5 @@ class Trainer:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "logbook"):
+        if hasattr(self, "saver"):
             self.close()

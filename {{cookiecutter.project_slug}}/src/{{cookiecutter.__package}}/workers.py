@@ -14,7 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from .device import generator
 from .errors import LostError, RefusedError, out_of_memory
-from .run import has_partners
+from .torchrun import has_partners
 
 T = TypeVar("T")
 
@@ -104,7 +104,10 @@ class Workers:
             raise RefusedError(f"the processes have different {', '.join(different)}", "with torchrun", fix)
 
     def first_request(self, number: int | None) -> int | None:
-        """Return what any process asks for, a signal first, to all at the same step: it answers the last question."""
+        """Return to all processes, at the same step, what one of them asks for; of several, the largest number.
+
+        The exchange begins here and is read at the next call: no step waits, and the answer comes one step late.
+        """
         if self.size == 1:
             return number
         answer = None
@@ -116,7 +119,7 @@ class Workers:
         self.answer = numbers, distributed.all_reduce(numbers, distributed.ReduceOp.MAX, async_op=True)
         return answer
 
-    def part(self) -> None:
+    def go_on_alone(self) -> None:
         """Go on alone, once all have done what they do for all: torchrun ends the others when one leaves early."""
         if self.answer:
             meet(self.answer[1].wait)
@@ -128,7 +131,7 @@ class Workers:
     def leave(self) -> None:
         """Part, to end; whoever has gone before is not missed."""
         with suppress(LostError):
-            self.part()
+            self.go_on_alone()
 
 
 def start(backend: str) -> None:

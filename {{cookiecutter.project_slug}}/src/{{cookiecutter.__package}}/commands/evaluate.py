@@ -1,11 +1,8 @@
 """`evaluate`: score the best checkpoint of a run, on a split of its own data or on other data."""
 
 import json
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from ..array_file import ArrayFile
 from ..arrays import given_splits, load, load_splits
@@ -15,8 +12,8 @@ from ..data import build_dataset
 from ..data_config import DataSettings
 from ..errors import ConfigError, DataError, RefusedError, note
 from ..inference import Trained
-from ..splits import Samples, Split
-from ..survey import digests
+from ..splits import Split
+from ..survey import learned
 
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> None:
@@ -27,7 +24,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
     own = settings.data
     if file.sha256(own.x, own.y, own.groups) == trained.data_sha256:
         if (data.x, data.y, data.channels) != (own.x, own.y, own.channels):
-            fix = "leave out --data.x, --data.y and --data.channels, or copy what you want to score to another file"
+            fix = "leave out --data.x, --data.y and --data.channels, or save what you want to score as another file"
             raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
         arrays = pick(load_splits(file, replace(own, path=data.path)), split, data)
     elif data.path.resolve() == own.path.resolve():  # its test split could hold samples that the run trained on
@@ -38,7 +35,9 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
             arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
         else:
             split, arrays = "all", load(file, data)
-        note_learned(arrays.x, own, trained.data_sha256)
+        if count := learned(arrays.x, own, trained.data_sha256):
+            these = f"{count:,} of these {len(arrays):,} samples"
+            note(f"the run has learned from {these}: its scores on them are too good")
     dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"))
     trained.check(dataset, data.path)
     print(json.dumps({"split": split, **trained.score(dataset)}, indent=2))
@@ -50,14 +49,3 @@ def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
         fix = "score the other one (--split val or test), or name the arrays x and y: all of them are scored"
         raise DataError(f"there is no {split} split", f"in {data.path}", fix)
     return splits[split]
-
-
-def note_learned(x: Samples, own: DataSettings, sha256: str) -> None:
-    """Say how many of the samples (N, C, ...) the run has learned from, if its own data can still be read."""
-    learned = 0
-    with suppress(DataError):
-        file = ArrayFile(own.path)
-        if file.sha256(own.x, own.y, own.groups) == sha256:
-            learned = np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum()
-    if learned:
-        note(f"the run has learned from {learned:,} of these {len(x):,} samples: its scores on them are too good")

@@ -29,7 +29,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
         what = "predictions at each position do not fit into the rows of a table"
         raise ConfigError(what, f"in {out}", "choose a file that ends in .npy or .npz")
     arrays, own = ArrayFile(data.path), settings.data
-    is_own = replace(data, resident=own.resident) == own and not given_splits(arrays, own)
+    is_own = replace(data, path=own.path, resident=own.resident) == own and not given_splits(arrays, own)
     if is_own and arrays.sha256(own.x, own.y, own.groups) == trained.data_sha256:
         whole = load(arrays, data, groups=data.groups)
         predictions = trained.predict(whole.x, data.path)

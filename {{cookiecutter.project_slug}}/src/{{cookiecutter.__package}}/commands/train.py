@@ -14,9 +14,10 @@ from ..device import name_of
 from ..errors import printable
 from ..experiment import Experiment
 from ..inference import Trained
-from ..run import Run, is_follower
+from ..run import Run
 from ..signals import StopRequest
 from ..summary import summarize
+from ..torchrun import is_follower
 
 
 def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: StopRequest) -> None:
@@ -52,9 +53,8 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = 
     if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
         run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
     with experiment.trainer(run, stop) as trainer:
-        facts = {"data_sha256": experiment.data.sha256, "resident": experiment.data.resident}
-        facts |= {"device": name_of(experiment.device), "processes": experiment.workers.size}
-        changed = write_capsule(run, exact=experiment.exact, **facts)
+        facts = {name: trainer.context[name] for name in ("data_sha256", "resident", "processes")}
+        changed = write_capsule(run, exact=experiment.exact, device=name_of(experiment.device), **facts)
         for line in summarize(experiment):
             trainer.logbook.write(line)
         trainer.logbook.write(f"run     {run.folder}")
@@ -63,7 +63,7 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = 
         if changed:
             trainer.logbook.write(f"changed since it began: {', '.join(changed)}; it need not end with the same bits")
         run.outcome = trainer.fit()
-        experiment.workers.part()
+        experiment.workers.go_on_alone()
         if is_follower():
             return
         trainer.logbook.write(f"{run.outcome[0].replace('_', ' ')}: {run.outcome[1]}")
