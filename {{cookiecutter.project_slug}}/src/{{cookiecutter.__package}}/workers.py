@@ -104,10 +104,7 @@ class Workers:
             raise RefusedError(f"the processes have different {', '.join(different)}", "with torchrun", fix)
 
     def first_request(self, number: int | None) -> int | None:
-        """Return to all processes, at the same step, what one of them asks for; of several, the largest number.
-
-        The exchange begins here and is read at the next call: no step waits, and the answer comes one step late.
-        """
+        """Return to all, at the same step, the largest number that any asks for: one call later, so that none waits."""
         if self.size == 1:
             return number
         answer = None
