@@ -39,7 +39,7 @@ MUTATIONS = (
     Mutation("the lock", "run.py", "self._lock.acquire()", "pass", "run"),
     Mutation("the signal flag", "signals.py", "self.signal_number = number", "pass", "commands"),
     Mutation("the writer's close", "logbook.py", "self.writer.close()", "pass", "trainer"),
-    Mutation("__del__ of the trainer", "trainer.py", 'if hasattr(self, "logbook"):', "if False:", "trainer"),
+    Mutation("__del__ of the trainer", "trainer.py", 'if hasattr(self, "saver"):', "if False:", "trainer"),
     Mutation("cutting metrics.jsonl back", "logbook.py", "file.truncate(end)", "pass", "logbook"),
     Mutation("metrics on the disk first", "saver.py", "self.before()", "pass", "saver"),
     Mutation("purge_step", "logbook.py", "purge_step=step + 1 if step else 0", "purge_step=None", "logbook"),
