@@ -110,6 +110,16 @@ def test_any_other_dataset_is_served_by_a_dataloader_with_the_same_bits(project:
     assert json.loads(scores) == json.loads((newest_run(project) / "evaluation.json").read_text())
 
 
+def test_a_dataset_may_give_arrays_of_whole_numbers(project: Path) -> None:
+    """As the DataLoader takes them, so do the remarks on their scale."""
+    path = project / "src/my_experiment/data.py"
+    path.write_text(path.read_text(encoding="utf-8") + OTHER_DATASET, encoding="utf-8")
+    edit(project, "data.py", ("torch.tensor(self.x[index], dtype=torch.float32)", "self.x[index]"))
+    edit(project, "data.py", ("return ArrayDataset(x, y)", "return Lazy(x, y)"))
+    log, served = train(project)
+    assert "loader  a DataLoader reads Lazy" in log and served[-1]["val_loss"] < 2
+
+
 def test_a_norm_that_one_sample_is_too_few_for_gets_one_sentence(project: Path) -> None:
     edit(project, "model.py", BATCH_NORM)
     for flags in (["--batch-size=157"], ["--batch-size=16", "--accumulate=16"]):  # of 1,257 samples

@@ -41,7 +41,8 @@ def test_fill_values_are_named(share: float, fill: float) -> None:
     filled = TABLE.copy()
     filled[: round(share * 400), 1] = fill
     (remark,) = said(filled)
-    assert remark.startswith(f"feature 1 is {fill:g} in {share:.2%}, and otherwise -") and "missing number" in remark
+    assert remark.startswith(f"feature 1 is {fill:g} in {100 * share:.2g}%, and otherwise -")
+    assert remark.endswith(": leave it out or replace it, if it stands for a missing number")
     (remark,) = said(TABLE, filled[:, 1:2])
     assert remark.startswith(f"target 0 is {fill:g} in ")
 

@@ -19,6 +19,7 @@ from .errors import DataError, RefusedError
 from .progress import progress
 from .scale import doubts
 from .splits import Rows
+from .survey import digests
 from .targets import Targets
 
 MEASURED = 2**22  # numbers to measure in one go, so that their copies do not fill the memory
@@ -50,6 +51,8 @@ class Datasets:
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
             self.splits[name] = build_dataset(split.x, y)
+        held_out = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
+        self.held_out = {name: digests(arrays[name].x) for name in held_out}  # has the other run learned from them?
         self.sizes = {name: len(split) for name, split in arrays.items()}
         train = self.splits["train"]
         self.largest_batch = min(self.batch_size, len(train))  # type: ignore[arg-type]  # torch promises no length

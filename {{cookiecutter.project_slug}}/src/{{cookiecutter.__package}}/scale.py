@@ -1,5 +1,6 @@
 """Remarks on numbers that look wrong. They refuse nothing, since only people know what is plausible."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -43,7 +44,7 @@ def fill_value(name: str, values: Tensor) -> str | None:
         if far.any():
             at = int(far.flatten().nonzero()[0])
             share = (values[at] == ends[at]).double().mean().item()
-            what = f"{name} {at} is {ends[at].item():g} in {share:.2%}, and otherwise {low[at].item():.4g}"
+            what = f"{name} {at} is {ends[at].item():g} in {100 * share:.2g}%, and otherwise {low[at].item():.4g}"
             return f"{what} to {high[at].item():.4g}: leave it out or replace it, if it stands for a missing number"
     return None
 
@@ -66,12 +67,12 @@ def shift(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation)
 
 def by_channel(dataset: Dataset[tuple[Tensor, Tensor]]) -> tuple[str, Tensor]:
     """Return what a channel is called, and numbers of each (C, N): of samples from all over the dataset."""
-    count, size = len(dataset), dataset[0][0].numel()  # type: ignore[arg-type]  # torch's Dataset promises no length
-    samples = min(count, max(8, min(4096 if gives_batches(dataset) else 256, READ // size)))
+    count, size = len(dataset), math.prod(dataset[0][0].shape)  # type: ignore[arg-type]  # torch promises no length
+    samples = min(count, max(8, min(4096 if gives_batches(dataset) else 64, READ // size)))
     positions = torch.arange(samples) * count // samples
     if gives_batches(dataset):
-        x = dataset.__getitems__(positions)[0]
+        x = dataset.__getitems__(positions)[0].float()
     else:
-        x = torch.stack([dataset[at][0].float() for at in positions.tolist()])
+        x = torch.stack([torch.as_tensor(dataset[at][0]).float() for at in positions.tolist()])
     thinned = x.reshape(*x.shape[:2], -1)[..., :: 1 | samples * size // MOST]  # odd: not the same column of each row
     return "feature" if x.ndim == 2 else "channel", thinned.transpose(0, 1).flatten(1)

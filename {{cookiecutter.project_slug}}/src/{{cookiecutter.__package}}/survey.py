@@ -72,13 +72,14 @@ def shared(splits: dict[str, Split]) -> list[str]:
     return lines or ["no sample is in two splits"]
 
 
-def learned(x: Samples, own: DataSettings, sha256: str) -> int:
-    """Return how many of the samples (N, ...) a run has learned from, if its `own` data can still be read."""
+def learned(splits: dict[str, Array], own: DataSettings, sha256: str) -> dict[str, int]:
+    """Return how many of the digests (N,) of each split a run has learned from, if any, and its data can be read."""
     with suppress(DataError):
         file = ArrayFile(own.path)
         if file.sha256(own.x, own.y, own.groups) == sha256:
-            return int(np.isin(digests(x), digests(load_splits(file, own)["train"].x)).sum())
-    return 0
+            known = digests(load_splits(file, own)["train"].x)
+            return {name: count for name, split in splits.items() if (count := int(np.isin(split, known).sum()))}
+    return {}
 
 
 def digests(x: Samples) -> Array:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .array_file import ArrayFile
-from .arrays import load_splits
 from .checkpoint import load_best
 from .config import Settings
 from .datasets import Datasets
@@ -87,10 +86,9 @@ def check_splits(run: Path, other: dict[str, Any], settings: Settings, data: Dat
             fix = f"give {' '.join(cut)}, as it had, or {fix}" if cut else fix
             raise ConfigError(what, f"in {run}", fix)
     else:
-        for name, split in load_splits(file, settings.data).items():
-            if name != "train" and (count := learned(split.x, theirs, other["data_sha256"])):
-                those = f"{count:,} of the {len(split):,} samples of {name}"
-                note(f"the run of --init-from has learned from {those}: scores on them are too good")
+        for name, count in learned(data.held_out, theirs, other["data_sha256"]).items():
+            those = f"{count:,} of the {len(data.held_out[name]):,} samples of {name}"
+            note(f"the run of --init-from has learned from {those}: scores on them are too good")
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ from ..data_config import DataSettings
 from ..errors import ConfigError, DataError, RefusedError, note
 from ..inference import Trained
 from ..splits import Split
-from ..survey import learned
+from ..survey import digests, learned
 
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> None:
@@ -35,7 +35,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
             arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
         else:
             split, arrays = "all", load(file, data)
-        if count := learned(arrays.x, own, trained.data_sha256):
+        for count in learned({split: digests(arrays.x)}, own, trained.data_sha256).values():
             these = f"{count:,} of these {len(arrays):,} samples"
             note(f"the run has learned from {these}: its scores on them are too good")
     dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"))
