@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.arguments import Train
@@ -14,6 +15,7 @@ from {{ cookiecutter.__package }}.resume import Resumed, find
 from {{ cookiecutter.__package }}.run import Run
 
 from .conftest import Run as Call
+from .example import bundled
 
 
 def resume(settings: Settings, *flags: str, run: object = "auto") -> Resumed | None:
@@ -57,6 +59,37 @@ def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Setting
     config.write_text(config.read_text() + "momentum: 0.9\n")  # by other code
     with pytest.raises(RefusedError, match=r"this code does not take the settings of the run .*-000002-abcd"):
         resume(settings, "--seed=1")
+
+
+def test_a_run_of_other_data_is_not_taken_for_this_one(run: Call, trained: Path) -> None:
+    arrays = bundled()
+    np.savez("other.npz", **{**arrays, "x": arrays["x"][::-1]})  # type: ignore[arg-type]
+    shutil.copy("small.npz", "moved.npz")
+    trained = trained.relative_to(Path.cwd())
+    finished = (0, f"already finished: {trained}; train it longer with --epochs\n", "")
+    assert run("train", "--resume=auto", "--data.path=moved.npz") == finished
+    sentence = f"error: the data has changed since the run began; %s for {trained}; put the old data back, or start a "
+    code, _, errors = run("train", "--resume=auto", "--data.path=other.npz")
+    assert code == 5 and errors.startswith(sentence % "other.npz")
+    code, _, errors = run("train", "--resume=auto", "--data.path=nowhere.npz")
+    assert code == 2 and errors.startswith("error: the data cannot be opened")
+    assert run("train", "--epochs=1", "--data.path=other.npz")[0] == 0
+    assert run("train", "--resume=auto") == finished  # the older one
+    Path("small.npz").unlink()
+    assert run("train", f"--resume={trained}") == finished
+    Path("other.npz").rename("small.npz")
+    code, _, errors = run("train", f"--resume={trained}")
+    assert code == 5 and errors.startswith(sentence % "small.npz")
+
+
+def test_the_run_of_init_from_may_be_gone_when_a_run_is_resumed(run: Call, trained: Path) -> None:
+    flags = ["--name=tuned", f"--init-from={trained}"]
+    assert run("train", "--epochs=1", *flags)[0] == 0
+    shutil.rmtree(trained)
+    code, output, _ = run("train", "--epochs=2", "--resume=auto", *flags)
+    assert code == 0 and "epoch 2/2" in output
+    code, _, errors = run("train", "--resume=auto", *flags, "--name=new")
+    assert code == 2 and errors.startswith("error: there is no run; at ")
 
 
 def test_a_run_that_is_not_there_is_refused(settings: Settings) -> None:

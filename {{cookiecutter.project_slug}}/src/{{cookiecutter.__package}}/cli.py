@@ -89,8 +89,6 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
     if command.config:
         flags = [*flags_of(command.config), *flags]
         command = parse(Train, flags)
-    if command.settings.init_from:
-        config_of(command.settings.init_from)
     settings, folder = command.settings, None
     if command.resume is not None:
         found = find(command, flags)
@@ -103,6 +101,8 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
             settings, folder = found.settings, found.folder
             if found.added:
                 say(f"the code has got settings since the run began; it goes on with {' '.join(found.added)}")
+    if settings.init_from and folder is None:
+        config_of(settings.init_from)
     with loading():
         from .commands.train import run
 

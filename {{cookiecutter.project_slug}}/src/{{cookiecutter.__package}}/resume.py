@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 
 from .arguments import Train
 from .config import Settings
+from .data_config import DataSettings
 from .errors import ConfigError, RefusedError
 from .parsing import parse
 from .run import config_of, read_json
@@ -40,11 +41,9 @@ def find(command: Train, flags: list[str]) -> Resumed | None:
 
     Raises ConfigError if it is not a run, and RefusedError if it, or all of this name, began with other settings.
     """
-    if command.resume != "auto":
-        folder = Path(command.resume or "")
-        return continued(folder, settings_of(folder)[0], flags)
+    named, parent = Path(command.resume or ""), command.settings.runs_dir / command.settings.name
     refusals = []
-    for folder in unlocked(command.settings.runs_dir / command.settings.name):
+    for folder in unlocked(parent) if command.resume == "auto" else [named]:
         saved, _ = settings_of(folder)
         try:
             return continued(folder, saved, flags)
@@ -60,7 +59,20 @@ def continued(folder: Path, saved: Settings, flags: list[str]) -> Resumed:
     config = folder / "config.yaml"
     settings = parse(Train, [*read_flags(config), *flags]).settings
     added = check_changes(saved_settings(config, saved), settings, folder)
-    return Resumed(folder, saved, settings, added)
+    resumed = Resumed(folder, saved, settings, added)
+    if settings.data.path != saved.data.path or (resumed.needs and settings.data.path.exists()):
+        check_data(folder, settings.data)
+    return resumed
+
+
+def check_data(folder: Path, data: DataSettings) -> None:
+    """Raise RefusedError if the run in a folder began with other data than this."""
+    from .array_file import ArrayFile  # with NumPy, which a new run needs later
+
+    began = read_json(folder / "capsule.json").get("data_sha256")
+    if began not in (None, ArrayFile(data.path).sha256(data.x, data.y, data.groups)):
+        fix = "put the old data back, or start a new run"
+        raise RefusedError("the data has changed since the run began", f"{data.path} for {folder}", fix)
 
 
 def settings_of(folder: Path) -> tuple[Settings, list[str]]:

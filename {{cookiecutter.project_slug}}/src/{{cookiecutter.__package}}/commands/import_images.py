@@ -47,9 +47,9 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     arrays = {"x": x, "files": np.array([path.relative_to(folder).as_posix() for path in files])}
     if in_classes:
         arrays["y"] = np.array([path.parent.name for path in files])
-    with new_file(out) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
     others = len({path for path in [*folder.rglob("*"), *inside] if path.is_file()} - set(files))
     left = f"; other files, left out: {others}" if others else ""
+    with new_file(out) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     of = f"of {len({*arrays['y']})} classes" if in_classes else "without classes"
     print(printable(f"{len(x):,} pictures {of}, {x.shape[1:]}, are in {out}{left}"))
