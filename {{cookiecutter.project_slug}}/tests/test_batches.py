@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.augment import Augmentation
 from {{ cookiecutter.__package }}.batches import Batches, batches_at_once, permutation
-from {{ cookiecutter.__package }}.data import ArrayDataset, BatchDataset, Normalisation, gives_batches
+from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation, gives_batches
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
 
 CPU = torch.device("cpu")
@@ -115,21 +115,7 @@ class Edited(ArrayDataset):
         return np.array([float(index) ** 2]), index
 
 
-class Rewritten(BatchDataset):
-    """A student has written the class anew, with one sample at a time."""
-
-    __len__, __getitem__ = Squares.__len__, Squares.__getitem__  # type: ignore[assignment]
-
-
-def test_a_dataset_without_samples_says_what_is_missing() -> None:
-    class Empty(BatchDataset):
-        pass
-
-    with pytest.raises(TypeError, match="Empty has neither a __getitems__ nor a __getitem__ of its own"):
-        Empty()[0]
-
-
-@pytest.mark.parametrize("dataset", [Squares(), Rewritten(), Edited(np.arange(10.0)[:, None], np.arange(10))])
+@pytest.mark.parametrize("dataset", [Squares(), Edited(np.arange(10.0)[:, None], np.arange(10))])
 def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torch.Tensor, torch.Tensor]]) -> None:
     served = Batches(dataset, batch_size=4, device=CPU, seed=3)
     assert not gives_batches(dataset) and served.sizes == [4, 4, 2]

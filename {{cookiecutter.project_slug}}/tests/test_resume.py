@@ -11,7 +11,7 @@ from {{ cookiecutter.__package }}.arguments import Train
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
 from {{ cookiecutter.__package }}.parsing import parse
-from {{ cookiecutter.__package }}.resume import Resumed, find
+from {{ cookiecutter.__package }}.resume import Resumed, find_run
 from {{ cookiecutter.__package }}.run import Run
 
 from .conftest import Run as Call
@@ -20,7 +20,7 @@ from .example import bundled
 
 def resume(settings: Settings, *flags: str, run: object = "auto") -> Resumed | None:
     arguments = [f"--resume={run}", f"--runs-dir={settings.runs_dir}", *flags]
-    return find(parse(Train, arguments), arguments)
+    return find_run(parse(Train, arguments), arguments)
 
 
 def left(folder: Path, settings: Settings) -> Run:

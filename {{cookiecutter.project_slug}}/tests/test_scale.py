@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation, build_dataset
-from {{ cookiecutter.__package }}.scale import doubts, shift
+from {{ cookiecutter.__package }}.scale import doubts, other_scale
 
 from .conftest import Run, newest
 
@@ -80,11 +80,11 @@ def test_nothing_but_zeros_is_nothing_to_learn_from() -> None:
 def test_other_units_are_remarked_on(x: np.ndarray, remark: str) -> None:
     (found,) = said(TABLE, test=x)
     assert found.startswith(f"in test, {remark}") and found.endswith(" in training: are the units the same?")
-    assert shift(dataset(x[:5]), statistics(TABLE)) is None  # few may well be rare
+    assert other_scale(dataset(x[:5]), statistics(TABLE)) is None  # few may well be rare
 
 
 def test_images_from_0_to_1_are_not_those_from_0_to_255() -> None:
-    found = shift(dataset(IMAGES[:1] / 255), statistics(IMAGES))
+    found = other_scale(dataset(IMAGES[:1] / 255), statistics(IMAGES))
     assert found and found.startswith("channel 0 is 0.") and ", and 12" in found
 
 

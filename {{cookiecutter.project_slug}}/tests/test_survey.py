@@ -10,7 +10,7 @@ from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.splits import Split
-from {{ cookiecutter.__package }}.survey import constant_features, origin, shared, summary
+from {{ cookiecutter.__package }}.survey import constant_features, describe_array, origin, shared
 
 SPLIT = Split(np.arange(20).reshape(10, 2), np.zeros(10))
 
@@ -33,12 +33,13 @@ SPLIT = Split(np.arange(20).reshape(10, 2), np.zeros(10))
 )
 def test_an_array_in_one_line(tmp_path: Path, array: np.ndarray, expected: str) -> None:
     np.savez(tmp_path / "data.npz", x=array)
-    assert summary(ArrayFile(tmp_path / "data.npz"), "x") == expected
+    assert describe_array(ArrayFile(tmp_path / "data.npz"), "x") == expected
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.array([{}]))
-    assert summary(ArrayFile(tmp_path / "data.npz"), "x").endswith("Python objects, which could run code when read")
+    described = describe_array(ArrayFile(tmp_path / "data.npz"), "x")
+    assert described.endswith("Python objects, which could run code when read")
 
 
 def test_constant_features_are_found() -> None:

@@ -303,7 +303,7 @@ def test_a_signal_while_the_best_weights_are_scored_leaves_the_last_ones_alone(s
         before = trainer.run.last.read_bytes()
         stop.signal_number = signal.SIGTERM
         with pytest.raises(Interrupted, match="stopped by SIGTERM"):
-            Trained(trainer.run.folder, settings).score(experiment.data.splits["test"], trainer.leave_if_asked)
+            Trained(trainer.run.folder, settings).score(experiment.data.splits["test"], trainer.heed_requests)
         assert trainer.run.last.read_bytes() == before
 
 

@@ -26,7 +26,7 @@ def test_alone_everything_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     workers.add_gradients(model, 1.0)
     assert torch.equal(gradient, before)
     assert workers.leads and workers.share(5) == slice(0, 5) and workers.collect("a") == ["a"]
-    assert [workers.first_request(number) for number in (None, 15)] == [None, 15]
+    assert [workers.ask_all(number) for number in (None, 15)] == [None, 15]
 
 
 def test_shares_make_up_the_batch() -> None:

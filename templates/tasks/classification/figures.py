@@ -23,7 +23,7 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
         figures["confusion"] = confusion_matrix(output.argmax(1), target.long(), task)
     probability = output.softmax(1)
     sure, predicted = probability.max(1)  # (N,)
-    names = task.targets.class_names
+    names = task.targets.names
     titles = {
         n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})"
         for n in worst(torch.where(predicted == target, 0, sure))
@@ -35,7 +35,7 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
 def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
     """Return a picture of how many samples of each class (row) were predicted as each class (column)."""
-    classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.class_names]
+    classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.names]
     counts = np.bincount((target * classes + predicted).numpy(), minlength=classes**2).reshape(classes, classes)
     side = min(12.0, 2.5 + 0.3 * classes)
     figure = Figure(figsize=(side, side), layout="constrained")

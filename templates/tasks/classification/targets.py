@@ -1,24 +1,21 @@
 """What is learned: one class per sample. NumPy only, so that looking at data does not wait for torch."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
+@dataclass(frozen=True)
 class Targets:
     """The classes of the training split, by name and number."""
 
+    names: list[str | int]
+    counts: list[int]  # training samples of each class
     dense = False  # a target belongs to a sample, not to each of its positions
-
-    def __init__(self, class_names: Sequence[str | int], counts: Sequence[int]) -> None:
-        self.class_names = list(class_names)
-        self.counts = list(counts)  # training samples of each class
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
@@ -33,16 +30,11 @@ class Targets:
     @property
     def out_size(self) -> int:
         """How many numbers the model returns per sample."""
-        return len(self.class_names)
-
-    @property
-    def names(self) -> list[str | int]:
-        """What the model's outputs stand for, in their order."""
-        return self.class_names
+        return len(self.names)
 
     def encode(self, y: Array, where: str) -> Array:
         """Return labels (N,) as class numbers (N,). Raises DataError for a class that was not trained."""
-        classes = np.array(self.class_names)
+        classes = np.array(self.names)
         if (y.dtype.kind == "U") != (classes.dtype.kind == "U"):
             what = f"the labels are of type {y.dtype}, and those of the training split {classes.dtype}"
             raise DataError(what, where, "save all labels as numbers, or all as strings")
@@ -55,7 +47,7 @@ class Targets:
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
-        names = ", ".join(map(repr, self.class_names[:10]))
+        names = ", ".join(map(repr, self.names[:10]))
         return f"{self.out_size} classes: {names}{', ...' if self.out_size > 10 else ''}"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
@@ -64,7 +56,7 @@ class Targets:
         counts = {name: np.bincount(y, minlength=self.out_size) for name, y in encoded.items()}  # (K,) each
         by_size = np.argsort(-counts["train"], kind="stable")  # the largest class first
         shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
-        names = {k: repr(self.class_names[k])[:30] for k in shown}
+        names = {k: repr(self.names[k])[:30] for k in shown}
         width = max(5, *map(len, names.values()))
         lines = [f"{'class':<{width}}" + "".join(f"{name:>9}" for name in counts)]
         lines += [f"{names[k]:<{width}}" + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]
@@ -72,10 +64,6 @@ class Targets:
             lines.insert(6, f"... {self.out_size - 10} classes of sizes between these ...")
         absent = {name: (count == 0).sum() for name, count in counts.items()}
         return lines + [f"classes without a sample in {name}: {count}" for name, count in absent.items() if count]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what predictions need besides the model."""
-        return {"class_names": self.class_names, "counts": self.counts}
 
 
 def strata(y: Array) -> Array | None:

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .array_file import Array
 from .config import TaskSettings
-from .targets import Array, Targets
+from .targets import Targets
 
 
 class Task:
@@ -45,17 +46,17 @@ class Task:
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""
-        return Metrics(self.targets.class_names, device)
+        return Metrics(self.targets.names, device)
 
     def predict(self, output: Tensor) -> dict[str, Array]:
         """Return for outputs (N, K) the likeliest class (N,) by its original name, and the probabilities (N, K)."""
         probabilities = output.float().softmax(dim=1).cpu().numpy()
-        names = np.array(self.targets.class_names)
+        names = np.array(self.targets.names)
         return {"prediction": names[output.argmax(dim=1).cpu().numpy()], "probability": probabilities}
 
     def column_names(self) -> dict[str, list[str]]:
         """Return names for the columns of those predictions that have several."""
-        return {"probability": [str(name) for name in self.targets.class_names]}
+        return {"probability": [str(name) for name in self.targets.names]}
 
 
 class Metrics:

@@ -30,7 +30,7 @@ NAMES = Targets(["a", "b", "c"], [1, 1, 1])
 def test_labels_of_every_kind_become_classes(labels: np.ndarray, names: list[object]) -> None:
     y = arrange(labels, (4,), "in y")
     learned = Targets.learn(y, SETTINGS, "in train")
-    assert learned.class_names == names and learned.out_size == 3 and learned.counts == [2, 1, 1]
+    assert learned.names == names and learned.out_size == 3 and learned.counts == [2, 1, 1]
     assert learned.encode(y, "val").tolist() == [1, 0, 0, 2]
     assert strata(y) is y  # every split should have its share of each class
 

@@ -1,30 +1,27 @@
 """What is learned: numbers at each position. NumPy only, so that looking at data does not wait for torch."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
+@dataclass(frozen=True)
 class Targets:
     """Mean and standard deviation of each channel of the training targets, and the range of their values.
 
     Inside, targets are standardised: the task does it on the device, so that they stay in their own type until then.
     """
 
+    mean: list[float]
+    std: list[float]
+    low: float
+    high: float
+    sides: int  # how many: 2 for images
     dense = True  # a target has the geometry of its sample
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float], low: float, high: float, sides: int) -> None:
-        self.mean = list(mean)
-        self.std = list(std)
-        self.low = low
-        self.high = high
-        self.sides = sides  # how many: 2 for images
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
@@ -67,10 +64,6 @@ class Targets:
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell the range of the targets of each split (N, C, ...)."""
         return [f"{name:<5} {y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}" for name, y in splits.items()]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what predictions need besides the model."""
-        return {"mean": self.mean, "std": self.std, "low": self.low, "high": self.high, "sides": self.sides}
 
 
 def strata(y: Array) -> Array | None:

@@ -1,24 +1,21 @@
 """What is learned: which labels a sample has. NumPy only, so that looking at data does not wait for torch."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
+@dataclass(frozen=True)
 class Targets:
     """The labels, by number, and how many training samples have each."""
 
+    counts: list[int]  # training samples that have each label
+    samples: int  # of the training split
     dense = False  # a target belongs to a sample, not to each of its positions
-
-    def __init__(self, counts: Sequence[int], samples: int) -> None:
-        self.counts = list(counts)  # training samples that have each label
-        self.samples = samples  # of the training split
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
@@ -59,10 +56,6 @@ class Targets:
         for label in range(min(20, self.out_size)):
             lines.append(f"{label:>5}" + "".join(f"{count[label]:>9,}" for count in counts.values()))
         return lines + [f"... and {self.out_size - 20} more labels ..."] * (self.out_size > 20)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what predictions need besides the model."""
-        return {"counts": self.counts, "samples": self.samples}
 
 
 def strata(y: Array) -> Array | None:

@@ -1,24 +1,21 @@
 """What is learned: one or several numbers per sample. NumPy only, so that looking at data does not wait for torch."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
+@dataclass(frozen=True)
 class Targets:
     """Mean and standard deviation of each target in the training split: inside, targets are standardised."""
 
+    mean: list[float]
+    std: list[float]
     dense = False  # a target belongs to a sample, not to each of its positions
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        self.mean = list(mean)
-        self.std = list(std)
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
@@ -69,10 +66,6 @@ class Targets:
                 row += f"  {f'{y[:, target].min():.7g} to {y[:, target].max():.7g}':>24}"
             lines.append(row)
         return lines + [f"... and {self.out_size - 20} more targets ..."] * (self.out_size > 20)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what predictions need besides the model."""
-        return {"mean": self.mean, "std": self.std}
 
 
 def strata(y: Array) -> Array | None:

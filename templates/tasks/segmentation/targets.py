@@ -1,29 +1,28 @@
 """What is learned: a class at each position. NumPy only, so that looking at data does not wait for torch."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 IGNORED = -1  # the class number of positions that do not count
 MOST = 1000  # classes
 
 
+@dataclass(frozen=True)
 class Targets:
     """The values of the training masks and, to balance them, how much of the masks each makes up."""
 
+    names: list[int]
+    amounts: list[float]  # of each class in the training split, as `measure` has it; none if nobody asks
+    ignore_index: int
+    ignored: float  # share of the positions in the training split
     dense = True  # a target has the geometry of its sample
-
-    def __init__(self, values: Sequence[int], amounts: Sequence[float], ignore_index: int, ignored: float) -> None:
-        self.values = list(values)
-        self.amounts = list(amounts)  # of each class in the training split, as `measure` has it; none if nobody asks
-        self.ignore_index = ignore_index
-        self.ignored = ignored  # share of the positions in the training split
 
     @classmethod
     def learn(cls, y: Array, settings: TaskSettings, where: str) -> "Targets":
@@ -42,9 +41,8 @@ class Targets:
             what = f"the masks have {len(found)} values, which are too many for classes"
             raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")
         targets = cls(sorted(found), [], settings.ignore_index, ignored)
-        if settings.class_weights == "balanced":
-            targets.amounts = targets.measure(y).tolist()
-        return targets
+        balanced = settings.class_weights == "balanced"
+        return replace(targets, amounts=targets.measure(y).tolist()) if balanced else targets
 
     def measure(self, y: Array) -> Array:
         """Return how much of masks (N, ...) is of each class (K,); what is known of a mask makes up 1."""
@@ -52,7 +50,7 @@ class Targets:
         for part in parts(y):
             flat = part.reshape(len(part), -1)
             row, column = np.nonzero(flat != self.ignore_index)
-            place = row * self.out_size + np.searchsorted(self.values, flat[row, column])
+            place = row * self.out_size + np.searchsorted(self.names, flat[row, column])
             counts = np.bincount(place, minlength=len(part) * self.out_size).reshape(len(part), -1)
             amounts += (counts / counts.sum(1, keepdims=True).clip(min=1)).sum(0)
         return amounts
@@ -60,20 +58,15 @@ class Targets:
     @property
     def out_size(self) -> int:
         """How many numbers the model returns at each position."""
-        return len(self.values)
-
-    @property
-    def names(self) -> list[int]:
-        """What the model's outputs stand for, in their order."""
-        return self.values
+        return len(self.names)
 
     def encode(self, y: Array, where: str) -> Array:
         """Return masks (N, ...) as class numbers, int16. Raises DataError for a value that was not trained."""
         encoded, blank = np.empty(y.shape, np.int16), 0
         for part, numbers in zip(parts(y), parts(encoded), strict=True):
-            known = np.searchsorted(self.values, part).clip(max=self.out_size - 1)
+            known = np.searchsorted(self.names, part).clip(max=self.out_size - 1)
             numbers[:] = np.where(part == self.ignore_index, IGNORED, known)
-            unknown = np.unique(part[(part != self.ignore_index) & (np.array(self.values)[known] != part)])
+            unknown = np.unique(part[(part != self.ignore_index) & (np.array(self.names)[known] != part)])
             if len(unknown):
                 some = ", ".join(map(str, unknown[:3].tolist())) + (", ..." if len(unknown) > 3 else "")
                 what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
@@ -87,27 +80,18 @@ class Targets:
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
-        names = ", ".join(map(str, self.values[:12]))
+        names = ", ".join(map(str, self.names[:12]))
         ignored = f"; {self.ignore_index} is ignored ({self.ignored:.1%})" if self.ignored else ""
         return f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}{ignored}"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell how much of the masks of each split each value has."""
         lines = ["class  " + "".join(f"{name:>9}" for name in splits)]
-        for value in [*self.values[:20], self.ignore_index]:
+        for value in [*self.names[:20], self.ignore_index]:
             shares = [(y == value).mean() for y in splits.values()]
             name = "ignored" if value == self.ignore_index else str(value)
             lines.append(f"{name:<7}" + "".join(f"{share:>9.1%}" for share in shares))
         return lines + [f"... and {self.out_size - 20} more classes ..."] * (self.out_size > 20)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what predictions need besides the model."""
-        return {
-            "values": self.values,
-            "amounts": self.amounts,
-            "ignore_index": self.ignore_index,
-            "ignored": self.ignored,
-        }
 
 
 def strata(y: Array) -> Array | None:

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .array_file import Array
 from .config import TaskSettings
-from .targets import IGNORED, Array, Targets
+from .targets import IGNORED, Targets
 
 
 class Task:
@@ -41,12 +42,12 @@ class Task:
 
     def metrics(self, device: torch.device) -> "Metrics":
         """Return an empty tally for one pass over a split."""
-        return Metrics(self.targets.values, device)
+        return Metrics(self.targets.names, device)
 
     def predict(self, output: Tensor) -> dict[str, Array]:
         """Return for outputs (N, K, ...) the likeliest class at each position (N, ...), by its original value."""
-        values = torch.tensor(self.targets.values)[output.argmax(dim=1).cpu()]
-        small = min(self.targets.values) >= 0 and max(self.targets.values) < 256
+        values = torch.tensor(self.targets.names)[output.argmax(dim=1).cpu()]
+        small = min(self.targets.names) >= 0 and max(self.targets.names) < 256
         return {"prediction": values.to(torch.uint8 if small else torch.int64).numpy()}
 
     def column_names(self) -> dict[str, list[str]]:

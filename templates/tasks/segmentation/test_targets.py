@@ -19,7 +19,7 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     y = arrange(masks, (3, 2, 2), "in y")
     assert np.array_equal(y, MASKS) and strata(y) is None
     learned = Targets.learn(y, TaskSettings(), "in train")
-    assert (learned.values, learned.out_size) == ([7, 200], 2)
+    assert (learned.names, learned.out_size) == ([7, 200], 2)
     assert learned.measure(y) == pytest.approx([5 / 3, 1 / 3])  # 2 of 3 known positions, and 4 of 4
     encoded = learned.encode(y, "in val")
     assert encoded.dtype == np.int16 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
@@ -30,7 +30,7 @@ def test_values_may_be_as_far_apart_as_32_bits_allow() -> None:
     masks = np.array([[-(2**31), 0, 256, 2**31 - 1]])
     y = arrange(masks, (3, 4), "in y")
     learned = Targets.learn(y, TaskSettings(), "in train")
-    assert learned.values == masks[0].tolist() and learned.encode(y, "in val").tolist() == [[0, 1, 2, 3]]
+    assert learned.names == masks[0].tolist() and learned.encode(y, "in val").tolist() == [[0, 1, 2, 3]]
 
 
 def test_large_masks_are_read_some_at_a_time_to_the_last() -> None:
@@ -42,7 +42,7 @@ def test_large_masks_are_read_some_at_a_time_to_the_last() -> None:
 def test_all_parts_are_counted_and_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "parts", lambda y: (y[n : n + 1] for n in range(len(y))))
     learned = Targets.learn(MASKS, TaskSettings(class_weights="balanced"), "in train")
-    assert (learned.values, learned.ignored) == ([7, 200], 1 / 8)
+    assert (learned.names, learned.ignored) == ([7, 200], 1 / 8)
     assert learned.amounts == pytest.approx([5 / 3, 1 / 3])
     assert learned.encode(MASKS[::-1], "in val").tolist() == [[[0, 0], [0, 0]], [[0, 1], [IGNORED, 0]]]
     with pytest.raises(DataError, match="the masks hold 9, which"):
@@ -50,8 +50,8 @@ def test_all_parts_are_counted_and_numbered(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_another_value_may_be_ignored_or_none() -> None:
-    assert Targets.learn(MASKS, TaskSettings(ignore_index=7), "in train").values == [200, 255]
-    assert Targets.learn(MASKS, TaskSettings(ignore_index=-1), "in train").values == [7, 200, 255]
+    assert Targets.learn(MASKS, TaskSettings(ignore_index=7), "in train").names == [200, 255]
+    assert Targets.learn(MASKS, TaskSettings(ignore_index=-1), "in train").names == [7, 200, 255]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str 
     """Return the checked samples and targets whose names end in the suffix, and their groups, if there are any."""
     x = load_samples(file, settings, suffix)
     where = f"in {settings.y + suffix!r} of {file.path}"
-    y = find(file, settings.y + suffix, suffix, "--data.y")
+    y = find_array(file, settings.y + suffix, suffix, "--data.y")
     check_memory(y.nbytes, where)  # unlike samples, targets never stay in their file
     y = check(y, where)
     if len(x) != len(y):
@@ -62,7 +62,7 @@ def load(file: ArrayFile, settings: DataSettings, suffix: str = "", groups: str 
     if not groups or (groups == "groups" and groups + suffix not in file.members):  # nobody has asked for them
         return Split(x, y)
     where = f"in {groups + suffix!r} of {file.path}"
-    group = check(find(file, groups + suffix, suffix, "--data.groups"), where)
+    group = check(find_array(file, groups + suffix, suffix, "--data.groups"), where)
     if len(group) != len(x) or group.size != len(x):
         what = f"the groups have shape {group.shape}, and there are {len(x)} samples"
         raise DataError(what, where, "give one value for each sample, or ignore them with --data.groups=")
@@ -74,7 +74,7 @@ def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> S
     resident = is_resident(file, settings)
     name = file.path.stem if file.single else settings.x + suffix
     where = f"in {name!r} of {file.path}"
-    array = find(file, name, suffix, "--data.x")
+    array = find_array(file, name, suffix, "--data.x")
     if array.dtype.kind == "U":
         raise DataError("the samples are strings", where, "turn them into numbers")
     x = channels_first(check(array, where), settings.channels, where)
@@ -97,7 +97,7 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
     return settings.resident == "yes"
 
 
-def find(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
+def find_array(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
     """Read an array that the flag names. Raises DataError, with the names that there are."""
     if name in file.members:
         return file.read(name)

@@ -16,7 +16,7 @@ from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
-FORMAT = 5  # of the dict that is saved
+FORMAT = 6  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 PLAIN = {bool, int, float, str, type(None), torch.Tensor}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -97,7 +97,7 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     try:
         checkpoint = load_checkpoint(there[0])
     except RefusedError as error:
-        if there != [run.last, run.previous]:
+        if len(there) == 1:
             raise
         checkpoint = load_checkpoint(run.previous)
         source, is_damaged = f"{run.previous.name}, since {error}; it is kept as {DAMAGED}", True

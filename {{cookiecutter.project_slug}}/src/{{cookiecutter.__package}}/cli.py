@@ -13,7 +13,7 @@ from pathlib import Path
 from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predict, Train
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, note, out_of_memory, printable
 from .parsing import PROGRAM, check_command, flags_of, parse
-from .resume import find, settings_of
+from .resume import find_run, settings_of
 from .run import config_of
 from .signals import StopRequest
 from .torchrun import is_follower
@@ -91,7 +91,7 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
         command = parse(Train, flags)
     settings, folder = command.settings, None
     if command.resume is not None:
-        found = find(command, flags)
+        found = find_run(command, flags)
         if found is None:
             say(f"nothing to resume in {settings.runs_dir / settings.name}: starting a new run")
         elif found.needs:
@@ -124,8 +124,10 @@ def use(command: Evaluate | Predict) -> None:
     if added:
         note(f"the code has got settings since the run began: {' '.join(added)}")
     with loading():
+        from .capsule import note_doubts
         from .commands import evaluate, predict
 
+    note_doubts(command.run)
     if isinstance(command, Predict):
         predict.run(command.run, saved, data, out=command.out)
     else:
@@ -134,7 +136,7 @@ def use(command: Evaluate | Predict) -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import torch with the garbage collector off: it would find next to nothing, and take a sixth of the time."""
+    """Import torch with the garbage collector off: it would find_run next to nothing, and take a sixth of the time."""
     if "torch" in sys.modules or not gc.isenabled():  # a program calls, and has objects of its own
         yield
         return

@@ -23,46 +23,17 @@ def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
     return ArrayDataset(x, y)
 
 
-class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A dataset that gives whole batches at once, and one sample as a batch of one.
-
-    Should a subclass have a `__getitem__` of its own, then that is what counts: a DataLoader calls it for every sample.
-    """
-
-    device = torch.device("cpu")  # of the positions that are asked for
-    block = 1  # how many neighbours are read together: the order of an epoch keeps them near each other
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return one sample (C, ...), and its target."""
-        x, y = self.__getitems__(torch.tensor([index], device=self.device))
-        return x[0], y[0]
-
-    def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
-        raise TypeError(f"{type(self).__name__} has neither a __getitems__ nor a __getitem__ of its own")
-
-    def read_ahead(self, indices: Tensor) -> None:
-        """Begin to read the samples at `indices` (B,), which are asked for next; nothing, unless that takes time."""
-
-    def to(self, device: torch.device) -> None:
-        """Give batches on this device from now on."""
-        self.device = device
-
-
-def gives_batches(dataset: object) -> TypeGuard[BatchDataset]:
-    """Return whether whole batches come from the dataset; otherwise, a DataLoader collects samples."""
-    return isinstance(dataset, BatchDataset) and type(dataset).__getitem__ is BatchDataset.__getitem__
-
-
-class ArrayDataset(BatchDataset):
+class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
     Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next
     batch is read while this one is computed.
     Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
-    and predictions follow.
+    and predictions follow. Should a subclass change `__getitem__`, then a DataLoader calls that for every sample.
     """
 
+    device = torch.device("cpu")  # of the positions that are asked for
+    block = 1  # how many neighbours are read together: the order of an epoch keeps them near each other
     training = False  # only the training split is set to True, once its statistics are measured
 
     def __init__(self, x: Samples, y: Array) -> None:
@@ -73,6 +44,11 @@ class ArrayDataset(BatchDataset):
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return one sample (C, ...), and its target."""
+        x, y = self.__getitems__(torch.tensor([index], device=self.device))
+        return x[0], y[0]
 
     def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
@@ -87,11 +63,15 @@ class ArrayDataset(BatchDataset):
     def to(self, device: torch.device) -> None:
         """Move the arrays to the device, where batches are then gathered; if they do not fit there, move each batch."""
         if isinstance(self.x, Tensor) and isinstance(self.y, Tensor) and fits(self.x, self.y, device=device):
-            super().to(device)
-            self.x, self.y = on_device(self.x, device), on_device(self.y, device)
+            self.x, self.y, self.device = on_device(self.x, device), on_device(self.y, device), device
         elif device.type == "cuda":  # targets come in the same way, so that no step waits for their copy
             rows = [part.rows if isinstance(part, Stream) else Rows(part.numpy()) for part in (self.x, self.y)]
             self.x, self.y = (Stream(part, gpu=device) for part in rows)
+
+
+def gives_batches(dataset: object) -> TypeGuard[ArrayDataset]:
+    """Return whether whole batches come from the dataset; otherwise, a DataLoader collects samples."""
+    return isinstance(dataset, ArrayDataset) and type(dataset).__getitem__ is ArrayDataset.__getitem__
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class Experiment:
         return {
             "settings": to_yaml(self.settings),
             "layout": self.layout,
-            "targets": self.targets.state_dict(),
+            "targets": vars(self.targets),
             "sample_shape": list(self.data.sample_shape),
             "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,
             "data_sha256": self.data.sha256,

@@ -21,13 +21,13 @@ from .device import choose_device, choose_precision, prepare
 from .errors import DataError, RefusedError, note
 from .model import build_model
 from .progress import progress
-from .scale import shift
-from .settings_file import differing
+from .scale import other_scale
+from .settings_file import CUT_BY, differing
 from .splits import Samples
 from .step import forward
 from .targets import Targets
 from .task import Metrics, Task
-from .weights import CUT_BY, load_weights
+from .weights import load_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ class Trained:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
             fix = "give samples like those it learned from; --data.channels says where the channels are"
             raise DataError(what, f"in {path}", fix)
-        if self.normalisation and (doubt := shift(dataset, self.normalisation)):
+        if self.normalisation and (doubt := other_scale(dataset, self.normalisation)):
             note(f"in {path}, {doubt}")
 
     def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:

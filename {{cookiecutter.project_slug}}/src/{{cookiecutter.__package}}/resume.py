@@ -36,7 +36,7 @@ class Resumed:
         return None
 
 
-def find(command: Train, flags: list[str]) -> Resumed | None:
+def find_run(command: Train, flags: list[str]) -> Resumed | None:
     """Return the run that --resume names; for `auto`, the newest unlocked one that began as the flags say, if any.
 
     Raises ConfigError if it is not a run, and RefusedError if it, or all of this name, began with other settings.

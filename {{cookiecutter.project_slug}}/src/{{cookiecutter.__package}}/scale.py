@@ -29,7 +29,7 @@ def doubts(
     if numbers and (remark := fill_value("target", torch.from_numpy(y[:: 1 + y.size // MOST].T))):
         yield remark
     for split, dataset in datasets.items():
-        if normalisation and split != "train" and (remark := shift(dataset, normalisation)):
+        if normalisation and split != "train" and (remark := other_scale(dataset, normalisation)):
             yield f"in {split}, {remark}"
 
 
@@ -49,7 +49,7 @@ def fill_value(name: str, values: Tensor) -> str | None:
     return None
 
 
-def shift(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation) -> str | None:
+def other_scale(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation) -> str | None:
     """Say which channel of new samples has another scale than in training."""
     name, values = by_channel(dataset)
     if values.shape[1] < RATIO:  # so few may well be all alike, or all rare

@@ -15,6 +15,7 @@ from .errors import ConfigError, RefusedError
 
 # What may change when a run is resumed; the data is known by its digest, wherever it lies.
 MAY_CHANGE = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "data.path"}
+CUT_BY = ("data.y", "data.groups", "data.split", "data.split-seed")  # decide which sample is in which split
 
 
 def to_yaml(settings: Settings) -> str:

@@ -15,7 +15,7 @@ from .splits import Samples, Split
 from .targets import strata
 
 
-def summary(file: ArrayFile, name: str) -> str:
+def describe_array(file: ArrayFile, name: str) -> str:
     """Return type, shape, range and missing values of an array, or why it cannot be read."""
     try:
         array = file.read(name)

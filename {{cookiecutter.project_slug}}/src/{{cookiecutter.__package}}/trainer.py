@@ -109,7 +109,7 @@ class Trainer:
             self.batch += 1
             self.global_step += 1
             self.bar.update()
-            if self.leave_if_asked(due=self.interval.is_due(self.global_step)):
+            if self.heed_requests(due=self.interval.is_due(self.global_step)):
                 self.save_within_epoch()
         return self.losses.mean(self.batch, self.global_step, self.epoch + 1)
 
@@ -117,7 +117,7 @@ class Trainer:
         """Return loss and metrics over the validation split, each sample weighing the same."""
         self.step.model.eval()
         metrics = self.step.task.metrics(self.step.device)
-        return score(self.step.forward, self.step.task, metrics, self.val_batches, self.leave_if_asked)
+        return score(self.step.forward, self.step.task, metrics, self.val_batches, self.heed_requests)
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
@@ -134,9 +134,9 @@ class Trainer:
         fix = f"in a new run, try --batch-size {size // 2} or --accumulate {n}" if size > 1 else "try a smaller model"
         return OutOfMemoryError(what, f"after step {self.global_step}, with batches of {size}", fix)
 
-    def leave_if_asked(self, *, due: bool = False) -> bool:
+    def heed_requests(self, *, due: bool = False) -> bool:
         """Raise Interrupted if a signal has come; return whether, in any process, a checkpoint is due."""
-        number = self.workers.first_request(self.stop.signal_number or (SAVE if due else None))
+        number = self.workers.ask_all(self.stop.signal_number or (SAVE if due else None))
         if number not in (None, SAVE):
             what = f"stopped by {signal.Signals(number).name}, with everything saved"
             fix = f"continue with --resume {self.run.folder}"

@@ -18,11 +18,9 @@ from .datasets import Datasets
 from .errors import ConfigError, RefusedError, note
 from .memory import check_memory
 from .model import build_model
-from .settings_file import differing, saved_data
+from .settings_file import CUT_BY, differing, saved_data
 from .survey import learned
 from .targets import Targets
-
-CUT_BY = ("data.y", "data.groups", "data.split", "data.split-seed")  # decide who is in which split
 
 
 class Undrawn(TorchFunctionMode):
@@ -52,7 +50,7 @@ def build_checked(settings: Settings, shape: tuple[int, ...], out_size: int, bat
 def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Module:
     """Return the model without memory for its weights; or with it, if it computes with numbers while it is built."""
     try:
-        with torch.device("meta"), Undrawn(), warnings.catch_warnings(action="ignore"):  # of weights it does not take
+        with torch.device("meta"), Undrawn(), warnings.catch_warnings(action="ignore"):  # that it draws none
             return build_model(shape, out_size, **asdict(settings.model))
     except (RuntimeError, TypeError):  # what is wrong with the model itself is raised again
         with torch.random.fork_rng(devices=[]):
@@ -65,7 +63,7 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
     """
     other, anew, targets = load_best(run), set(), data.targets
-    same_task = other["targets"].keys() == targets.state_dict().keys()
+    same_task = other["targets"].keys() == vars(targets).keys()
     check_splits(run, other, settings, data, same_task=same_task)
     if not same_task or Targets(**other["targets"]).names != targets.names:
         wider, own = (shapes(each.state_dict()) for each in (sketch(settings, shape, targets.out_size + 1), model))

@@ -30,7 +30,7 @@ class Workers:
 
     def __init__(self, device: torch.device, *, expected: int | None = None) -> None:
         self.rank, self.size = 0, 1
-        self.answer: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
+        self.asked: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
         if has_partners():
             meet(lambda: start("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"))
             self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
@@ -103,27 +103,27 @@ class Workers:
             fix = "give all the same flags, share --data.path and --runs-dir, and say --data.resident yes or no"
             raise RefusedError(f"the processes have different {', '.join(different)}", "with torchrun", fix)
 
-    def first_request(self, number: int | None) -> int | None:
-        """Return to all, at the same step, the largest number that any asks for: one call later, so that none waits."""
+    def ask_all(self, number: int | None) -> int | None:
+        """Ask all for a number; return the largest that any gave at the call before, so that no step waits for it."""
         if self.size == 1:
             return number
-        answer = None
-        if self.answer:
-            numbers, work = self.answer
+        largest = None
+        if self.asked:
+            numbers, work = self.asked
             meet(work.wait)
-            answer = None if numbers < 0 else int(numbers)
+            largest = None if numbers < 0 else int(numbers)
         numbers = torch.tensor(-1 if number is None else number)
-        self.answer = numbers, distributed.all_reduce(numbers, distributed.ReduceOp.MAX, async_op=True)
-        return answer
+        self.asked = numbers, distributed.all_reduce(numbers, distributed.ReduceOp.MAX, async_op=True)
+        return largest
 
     def go_on_alone(self) -> None:
         """Go on alone, once all have done what they do for all: torchrun ends the others when one leaves early."""
-        if self.answer:
-            meet(self.answer[1].wait)
+        if self.asked:
+            meet(self.asked[1].wait)
         self.collect(None)
         if self.size > 1:
             meet(distributed.destroy_process_group)
-        self.size, self.answer = 1, None
+        self.size, self.asked = 1, None
 
     def leave(self) -> None:
         """Part, to end; whoever has gone before is not missed."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..array_file import ArrayFile
 from ..arrays import given_splits, load, load_splits
-from ..capsule import note_doubts
 from ..config import Settings
 from ..data import build_dataset
 from ..data_config import DataSettings
@@ -19,7 +18,6 @@ from ..survey import digests, learned
 def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> None:
     """Print the scores as JSON. Raises ConfigError, DataError, RefusedError."""
     trained = Trained(folder, settings)
-    note_doubts(folder)
     file = ArrayFile(data.path)
     own = settings.data
     if file.sha256(own.x, own.y, own.groups) == trained.data_sha256:

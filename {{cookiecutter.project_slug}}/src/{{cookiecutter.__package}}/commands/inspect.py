@@ -9,7 +9,7 @@ from ..arrays import input_shape, load_splits
 from ..config import ModelSettings, TaskSettings
 from ..data_config import DataSettings
 from ..errors import printable
-from ..survey import constant_features, origin, shared, summary
+from ..survey import constant_features, describe_array, origin, shared
 from ..targets import Targets
 
 AXES = {
@@ -27,7 +27,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     file = ArrayFile(settings.path)
     show(f"{file.path} holds")
     for name in file.members:
-        show(f"  {name:<14} {summary(file, name)}")
+        show(f"  {name:<14} {describe_array(file, name)}")
 
     if file.path.suffix == ".npz" and file.path.stat().st_size > LARGE:
         show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half the memory, or less")

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..array_file import Array, ArrayFile
 from ..arrays import given_splits, load, load_samples
-from ..capsule import note_doubts
 from ..config import Settings
 from ..data_config import DataSettings
 from ..errors import ConfigError, printable
@@ -24,7 +23,6 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
     writers = {".npy": to_npy, ".npz": to_npz, ".csv": to_csv}
     check_new(out, list(writers))
     trained = Trained(folder, settings)
-    note_doubts(folder)
     if trained.targets.dense and out.suffix == ".csv":
         what = "predictions at each position do not fit into the rows of a table"
         raise ConfigError(what, f"in {out}", "choose a file that ends in .npy or .npz")

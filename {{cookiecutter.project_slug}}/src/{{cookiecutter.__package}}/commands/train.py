@@ -71,7 +71,7 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = 
             experiment.data.require_unchanged()
         trained, splits = Trained(run.folder, experiment.settings), experiment.data.splits
         if "test" in splits:
-            scores = trained.score(splits["test"], trainer.leave_if_asked)
+            scores = trained.score(splits["test"], trainer.heed_requests)
             run.write_json("evaluation.json", {"split": "test", **scores})
             merit = experiment.task.figure_of_merit
             score = f"test {merit} {scores[merit]:.4f} on {scores['samples']} samples"
