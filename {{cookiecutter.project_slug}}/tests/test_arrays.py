@@ -149,7 +149,8 @@ def test_both_byte_orders_are_read_alike() -> None:
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"a": np.zeros(3)}, r"there is no array 'x'; in .* which has a; choose its name with --data.x"),
+        ({"a": np.zeros(3)}, r"there is no array 'x'; in .* which has a; choose its name with --data.x$"),
+        ({f"case{k}": X for k in range(60)}, r"'x'; .*, case26, 40 more; choose .*, or stack arrays of single samples"),
         ({"x": np.zeros((3, 2)), "y": np.zeros(4)}, r"3 samples but 4 targets"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, r"there are no samples"),
         ({"x": np.array(1.0), "y": np.zeros(1)}, r"there are no samples"),

@@ -45,6 +45,9 @@ def test_fill_values_are_named(share: float, fill: float) -> None:
     assert remark.endswith(": leave it out or replace it, if it stands for a missing number")
     (remark,) = said(TABLE, filled[:, 1:2])
     assert remark.startswith(f"target 0 is {fill:g} in ")
+    images = np.repeat(filled[:, None, :], 2, axis=1)  # (N, C, L), as targets have them that are images
+    (remark,) = said(TABLE, images)
+    assert remark.startswith(f"target 0 is {fill:g} in ")
 
 
 def test_of_large_samples_some_positions_are_looked_at() -> None:

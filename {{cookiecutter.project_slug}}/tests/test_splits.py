@@ -106,9 +106,7 @@ def test_small_classes_are_spread_at_random(each: int) -> None:
 
 def test_order_and_groups_exclude_each_other() -> None:
     settings = DataSettings(split="ordered")
-    with pytest.raises(
-        ConfigError, match=r"would cut through the groups; in 'groups' of .*; ignore them with --data.gr"
-    ):
+    with pytest.raises(ConfigError, match=r"would cut through the groups; in 'groups' of .*; leave it out, or ignore"):
         cut(samples(20, np.arange(20)), NAMES, settings, None)
     assert replace(settings, groups="").groups == ""
 

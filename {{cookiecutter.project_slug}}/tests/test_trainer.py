@@ -14,10 +14,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from {{ cookiecutter.__package }} import experiment
+from {{ cookiecutter.__package }} import datasets, experiment
 from {{ cookiecutter.__package }}.batches import Batches
 from {{ cookiecutter.__package }}.checkpoint import is_plain, last_checkpoint, load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError, RefusedError
 from {{ cookiecutter.__package }}.experiment import Experiment
@@ -27,6 +28,7 @@ from {{ cookiecutter.__package }}.optimizer import build_optimizer
 from {{ cookiecutter.__package }}.run import Run
 from {{ cookiecutter.__package }}.saver import Interval, Saver
 from {{ cookiecutter.__package }}.signals import StopRequest
+from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.trainer import Trainer
 
 from .test_logbook import scalars
@@ -381,12 +383,32 @@ def test_a_changed_optimizer_does_not_get_the_moments_of_another_weight(
         optimizer = build_optimizer(model, **numbers)
         if change == "swap":
             optimizer.param_groups[0]["params"].reverse()
-        return optimizer if change != "other" else torch.optim.SGD(optimizer.param_groups, lr=0.1)
+        return optimizer if change != "other" else torch.optim.Rprop(optimizer.param_groups, lr=0.1)
 
     monkeypatch.setattr(experiment, "build_optimizer", changed)
     sentence = "the optimizer is another one than when the run began, or has .*; in model.py or optimizer.py; undo"
     with pytest.raises(RefusedError, match=sentence):
         Experiment(trainer.run.settings, checkpoint=last_checkpoint(trainer.run))
+
+
+def test_a_crop_is_seen_as_it_is_where_targets_have_positions(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Crops(ArrayDataset):
+        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            x, y = super().__getitems__(indices)
+            return (x[..., 2:], y[..., 2:] if y.ndim > 2 else y) if self.training else (x, y)
+
+    def look(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        seen[module.training].add(inputs[0].shape[2:])
+
+    monkeypatch.setattr(datasets, "build_dataset", Crops)
+    seen: dict[bool, set[torch.Size]] = {True: set(), False: set()}
+    with build(replace(settings, epochs=1)) as trainer:
+        trainer.step.model.register_forward_pre_hook(look)
+        trainer.fit()
+    (crop,), (whole,) = seen[True], seen[False]
+    assert crop == ((*whole[:-1], whole[-1] - 2) if Targets.dense else whole)
 
 
 def test_a_resumed_run_computes_with_as_many_threads(settings: Settings) -> None:

@@ -1,12 +1,14 @@
 """What is learned: numbers at each position. NumPy only, so that looking at data does not wait for torch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,10 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     sides, own = sample_shape[1:], y.shape[1:]
     if y.dtype.kind == "U" or not sides or sides not in (own, own[1:], own[:-1]):
         what = f"the targets are of type {y.dtype} and shape {own}, and the samples have shape {sample_shape}"
-        raise DataError(
-            what, where, "give each sample a target with its sides; --data.channels says where channels are"
-        )
+        fix = "enlarge the samples to the sides of their targets, or cut those; --data.channels says where channels are"
+        if own == sample_shape:
+            fix = "if samples have no channels (single signals), say --data.channels none"
+        raise DataError(what, where, fix)
     if own == sides:
         return y[:, np.newaxis]
     return y if own[1:] == sides else np.moveaxis(y, -1, 1)

@@ -50,13 +50,13 @@ def test_statistics_are_plain_numbers(dtype: type) -> None:
 @pytest.mark.parametrize("shape", [(2, 3, 5, 3), (2,), (2, 4, 5), (2, 1, 1, 5, 4)])
 def test_targets_of_other_sides_get_one_sentence(shape: tuple[int, ...]) -> None:
     with pytest.raises(
-        DataError, match=r"the targets are of type .* and the samples have shape \(1, 5, 4\); in y; give"
+        DataError, match=r"the targets are of type .* and the samples have shape \(1, 5, 4\); in y; enl"
     ):
         arrange(np.zeros(shape), (1, 5, 4), "in y")
 
 
 def test_tables_have_no_positions() -> None:
-    with pytest.raises(DataError, match="the targets are of type"):
+    with pytest.raises(DataError, match=r"the targets are of type .*; if samples have no channels .*, say"):
         arrange(np.zeros((2, 3)), (3,), "in y")
 
 

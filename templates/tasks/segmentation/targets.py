@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
+Array = np.ndarray[Any, np.dtype[Any]]
 IGNORED = -1  # the class number of positions that do not count
 MOST = 1000  # classes
+SHADES = 64  # classes: more of them may be none
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,8 @@ class Targets:
         ignored = found.pop(settings.ignore_index, 0) / y.size
         if len(found) < 2:
             seen = " or ".join(map(str, [*found, *([settings.ignore_index] if ignored else [])]))
-            what = f"all masks are {seen}, and {settings.ignore_index} is ignored"
-            fix = f"give masks of two values or more; if {settings.ignore_index} is a class, say --task.ignore-index -1"
-            raise DataError(what, where, fix)
+            ignored_too = f"{settings.ignore_index} is ignored: if it is a class, say --task.ignore-index -1"
+            raise DataError(f"all masks are {seen}", where, f"give masks of two values or more; {ignored_too}")
         if len(found) > MOST:
             what = f"the masks have {len(found)} values, which are too many for classes"
             raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")
@@ -70,7 +71,7 @@ class Targets:
             if len(unknown):
                 some = ", ".join(map(str, unknown[:3].tolist())) + (", ..." if len(unknown) > 3 else "")
                 what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
-                fix = "train on some of each class (another --data.split-seed), or ignore one with --task.ignore-index"
+                fix = f"number them as it does ({', '.join(map(str, self.names[:9]))}), or give it some of each class"
                 raise DataError(what, where, fix)
             blank += int((numbers == IGNORED).reshape(len(part), -1).all(1).sum())
         if blank:  # which would count as learned without a mistake
@@ -82,7 +83,12 @@ class Targets:
         """Return what is learned, in a few words."""
         names = ", ".join(map(str, self.names[:12]))
         ignored = f"; {self.ignore_index} is ignored ({self.ignored:.1%})" if self.ignored else ""
-        return f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}{ignored}"
+        lines = f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}{ignored}"
+        if self.names[0] < 0:
+            lines += f"\n        if {self.names[0]} is no class, say --task.ignore-index {self.names[0]}"
+        if self.out_size > SHADES:
+            lines += "\n        if these are shades of fewer, by JPEG or by resizing, round the masks first"
+        return lines
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell how much of the masks of each split each value has."""
@@ -107,7 +113,9 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     sides = sample_shape[1:]
     if not sides or y.shape[1:] not in (sides, (1, *sides), (*sides, 1)):
         what = f"the masks have shape {y.shape[1:]}, and the samples {sample_shape}"
-        fix = "give each sample a mask with its sides (y.argmax(1), if one-hot); see --data.channels"
+        fix = "give each sample a mask with its sides (one-hot: y.argmax over the axis of classes); see --data.channels"
+        if y.shape[1:] == sample_shape:
+            fix = "if samples have no channels (grey volumes, single signals), say --data.channels none"
         raise DataError(what, where, fix)
     whole = y.dtype.kind in "biuf" and all((part == np.floor(part)).all() for part in parts(y))
     if not whole or float(y.max()) >= 2**31 or float(y.min()) < -(2**31):

@@ -74,8 +74,8 @@ def test_masks_that_are_none_get_one_sentence(masks: np.ndarray, sentence: str) 
 @pytest.mark.parametrize(
     ("masks", "sentence"),
     [
-        (np.array([[0, 255]]), "all masks are 0 or 255, and 255 is ignored; in train; .*; if 255 is a class, say"),
-        (np.array([[255]]), "all masks are 255, and 255 is ignored; in train"),
+        (np.array([[0, 255]]), "all masks are 0 or 255; in train; .* 255 is ignored: if it is a class, say"),
+        (np.array([[255]]), "all masks are 255; in train"),
         (np.arange(2000)[None], "the masks have 1999 values, which are too many for classes; in train"),
     ],
 )
@@ -85,10 +85,8 @@ def test_too_few_and_too_many_classes_are_refused(masks: np.ndarray, sentence: s
 
 
 def test_a_class_that_was_not_trained_is_refused() -> None:
-    sentence = (
-        r"the masks hold 2, 3, 4, \.\.\., which the 2 classes of the training split do not have; in val; train on"
-    )
-    with pytest.raises(DataError, match=sentence):
+    sentence = r"the masks hold 2, 3, 4, \.\.\., which the 2 classes of the training split do not have; in val; "
+    with pytest.raises(DataError, match=rf"{sentence}number them as it does \(0, 1\), or give it some of each class"):
         Targets([0, 1], [5, 5], 255, 0).encode(np.arange(8), "in val")
 
 
@@ -101,6 +99,20 @@ def test_masks_of_which_nothing_is_known_are_refused(monkeypatch: pytest.MonkeyP
         Targets([0, 1], [5, 5], 255, 0).encode(masks, "in val")
     masks[:, 0, 0] = 0
     assert (Targets([0, 1], [5, 5], 255, 0).encode(masks, "in val")[:, 0, 0] == 0).all()
+
+
+def test_what_may_be_no_classes_is_said() -> None:
+    lines = Targets.learn(np.arange(-1, 65)[None], TaskSettings(), "in train").describe().splitlines()
+    assert lines[1:] == [
+        "        if -1 is no class, say --task.ignore-index -1",
+        "        if these are shades of fewer, by JPEG or by resizing, round the masks first",
+    ]
+
+
+def test_masks_like_samples_without_channels_get_their_sentence() -> None:
+    for shape in ((4, 40, 44), (200,)):
+        with pytest.raises(DataError, match=r"; in y; if samples have no channels .*, say --data.channels none"):
+            arrange(np.zeros((2, *shape), int), shape, "in y")
 
 
 def test_the_balance_shows_the_share_of_every_class() -> None:

@@ -12,6 +12,8 @@ from .memory import check_memory, free_memory
 from .splits import Rows, Samples, Split, cut
 from .targets import arrange, strata
 
+MANY = 20  # names of arrays to list
+
 
 def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
     """Read, check and split the arrays: train and val, and test if there is one. Raises DataError, ConfigError."""
@@ -101,14 +103,17 @@ def find_array(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
     """Read an array that the flag names. Raises DataError, with the names that there are."""
     if name in file.members:
         return file.read(name)
-    fix = f"choose its name with {flag}"
+    fix, names = f"choose its name with {flag}", sorted(file.members)
+    if len(names) > MANY:
+        fix = f"{fix}, or stack arrays of single samples with np.stack"
+        names[MANY:] = [f"{len(names) - MANY} more"]
     if file.single:
         fix = "put x.npy and y.npy into a folder, and name the folder"
     elif not file.members:
         fix = "name an .npz file, or a folder of .npy files, with --data.path"
     elif suffix:
         fix = f"add it, since train and every split that is there needs one, or say how it is called, with {flag} NAME"
-    where = f"in {file.path}, which has {', '.join(sorted(file.members)) or 'no arrays'}"
+    where = f"in {file.path}, which has {', '.join(names) or 'no arrays'}"
     raise DataError(f"there is no array {name!r}", where, fix)
 
 

@@ -53,6 +53,8 @@ class Experiment:
         self.task = Task(self.targets, settings.task, self.device)
         shape, dense = self.data.sample_shape, self.targets.dense
         self.input_shape = input_shape(shape, settings.data.resize, settings.model.minimum_size)
+        as_they_come = dense and self.input_shape == shape  # then crops are trained on as crops
+        self.sides = () if as_they_come else self.input_shape[1:]
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
         self.model = build_checked(settings, self.input_shape, self.targets.out_size, self.data.largest_batch)
         self.not_loaded: list[str] = []
@@ -105,7 +107,7 @@ class Experiment:
             optimizer=self.optimizer,
             device=self.device,
             precision=self.precision,
-            sides=self.input_shape[1:],
+            sides=self.sides,
             accumulate=settings.accumulate,
             clip_norm=settings.clip_norm,
             workers=self.workers,

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from .array_file import Array
 from .data import Normalisation, gives_batches
+from .tensors import to_tensor
 
 READ, MOST = 2**24, 2**20  # numbers to read, and to look at
 GAP = 5  # ranges of all other numbers: what is farther away from them, may stand for a missing one
@@ -25,8 +26,8 @@ def doubts(
         return
     if remark := fill_value(name, values):
         yield remark
-    numbers = y.ndim == 2 and y.dtype.kind == "f"  # (N, T): of a regression
-    if numbers and (remark := fill_value("target", torch.from_numpy(y[:: 1 + y.size // MOST].T))):
+    numbers = y.ndim > 1 and y.dtype.kind == "f"  # (N, T) of a regression, (N, C, ...) of images
+    if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
         yield remark
     for split, dataset in datasets.items():
         if normalisation and split != "train" and (remark := other_scale(dataset, normalisation)):
@@ -74,5 +75,9 @@ def by_channel(dataset: Dataset[tuple[Tensor, Tensor]]) -> tuple[str, Tensor]:
         x = dataset.__getitems__(positions)[0].float()
     else:
         x = torch.stack([torch.as_tensor(dataset[at][0]).float() for at in positions.tolist()])
-    thinned = x.reshape(*x.shape[:2], -1)[..., :: 1 | samples * size // MOST]  # odd: not the same column of each row
-    return "feature" if x.ndim == 2 else "channel", thinned.transpose(0, 1).flatten(1)
+    return "feature" if x.ndim == 2 else "channel", thinned(x)
+
+
+def thinned(x: Tensor) -> Tensor:
+    """Return numbers of each channel (C, M) of samples (N, C, ...), not more of them than are looked at."""
+    return x.transpose(0, 1).flatten(1)[:, :: 1 | x.numel() // MOST]  # odd: not the same column of each row

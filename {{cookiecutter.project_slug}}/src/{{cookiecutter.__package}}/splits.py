@@ -62,7 +62,8 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
     if settings.split == "ordered":
         if train.groups is not None:
             what = "--data.split ordered would cut through the groups"
-            raise ConfigError(what, f"in {settings.groups!r} of {settings.path}", "ignore them with --data.groups=")
+            fix = "leave it out, or ignore the groups with --data.groups="
+            raise ConfigError(what, f"in {settings.groups!r} of {settings.path}", fix)
         parts = np.split(np.arange(len(train)), len(train) - np.cumsum(sizes[::-1])[::-1])
     elif train.groups is not None:
         parts = by_group(train.groups, classes, [len(train) - sum(sizes), *sizes], settings.split_seed)

@@ -29,7 +29,7 @@ class Step:
     device: torch.device
     workers: Workers
     precision: torch.dtype = torch.float32
-    sides: tuple[int, ...] = ()  # to which samples are resized
+    sides: tuple[int, ...] = ()  # to which samples are resized, if any
     accumulate: int = 1  # in so many parts a batch is computed
     clip_norm: float = 0.0  # the gradient's largest norm; 0 for any
 
@@ -113,7 +113,7 @@ def check_refused(error: Exception) -> None:
 def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple[int, ...]) -> Tensor:
     """Return the model's outputs for one batch (B, C, ...), computed in this precision.
 
-    The model gets samples with these sides. Outputs at each position have those of the samples as they came.
+    The model gets samples with these sides, if any. Outputs at each position have those of the samples as they came.
     """
     original = x.shape[2:]
     with nullcontext() if precision == torch.float32 else torch.autocast(x.device.type, dtype=precision):
@@ -123,7 +123,7 @@ def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple
 
 def resize(x: Tensor, sides: tuple[int, ...]) -> Tensor:
     """Return samples (B, C, ...) with these sides: means of what falls together, and what lies between neighbours."""
-    if x.shape[2:] == sides:
+    if sides in ((), x.shape[2:]):
         return x
     smaller = tuple(map(min, x.shape[2:], sides))
     if smaller != x.shape[2:]:
