@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load
+from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
@@ -71,3 +73,16 @@ def test_a_channel_that_never_varies_is_refused() -> None:
 def test_other_channels_are_refused() -> None:
     with pytest.raises(DataError, match="the targets have 3 channels, and those of the training split 1; in val"):
         Targets([0], [1], 0, 1, 2).encode(Y, "in val")
+
+
+def test_pictures_become_pairs_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbers = np.random.default_rng(0).integers(0, 200, (2, 5, 6, 7), np.uint8)
+    for folder, pictures in zip(("before", "after"), numbers, strict=True):
+        Path(folder).mkdir()
+        for k, picture in enumerate(pictures):
+            Image.fromarray(picture).save(f"{folder}/{k}.png")
+    assert main(["import-images", "before", "a.npz"]) == main(["import-images", "after", "b.npz"]) == 0
+    np.savez("mine.npz", x=np.load("a.npz")["x"], y=np.load("b.npz")["x"])
+    pairs = load(ArrayFile(Path("mine.npz")), DataSettings(path=Path("mine.npz")))
+    assert np.array_equal(pairs.x[:, 0], numbers[0]) and np.array_equal(pairs.y.reshape(5, 6, 7), numbers[1])

@@ -1,10 +1,17 @@
 """Masks of any whole numbers become class numbers; what is ignored has none."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from {{ cookiecutter.__package }} import targets
+from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.arrays import load
+from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import TaskSettings
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.targets import IGNORED, Targets, arrange, parts, strata
 
@@ -120,3 +127,16 @@ def test_the_balance_shows_the_share_of_every_class() -> None:
     assert [line.split() for line in lines] == [
         ["class", "train", "val"], ["7", "75.0%", "100.0%"], ["200", "12.5%", "0.0%"], ["ignored", "12.5%", "0.0%"],
     ]  # fmt: skip
+
+
+def test_photos_and_masks_become_pairs_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbers = np.random.default_rng(0).integers(0, 200, (2, 5, 6, 7), np.uint8)
+    for folder, pictures in zip(("photos", "masks"), numbers, strict=True):
+        Path(folder).mkdir()
+        for k, picture in enumerate(pictures):
+            Image.fromarray(picture).save(f"{folder}/{k}.png")
+    assert main(["import-images", "photos", "a.npz"]) == main(["import-images", "masks", "b.npz"]) == 0
+    np.savez("mine.npz", x=np.load("a.npz")["x"], y=np.load("b.npz")["x"])
+    pairs = load(ArrayFile(Path("mine.npz")), DataSettings(path=Path("mine.npz")))
+    assert np.array_equal(pairs.x[:, 0], numbers[0]) and np.array_equal(pairs.y.reshape(5, 6, 7), numbers[1])
