@@ -84,6 +84,7 @@ def test_other_units_are_remarked_on(x: np.ndarray, remark: str) -> None:
     (found,) = said(TABLE, test=x)
     assert found.startswith(f"in test, {remark}") and found.endswith(" in training: are the units the same?")
     assert other_scale(dataset(x[:5]), statistics(TABLE)) is None  # few may well be rare
+    assert said(TABLE * [1, 1, 0], test=TABLE) == []  # the constant one is not used
 
 
 def test_images_from_0_to_1_are_not_those_from_0_to_255() -> None:

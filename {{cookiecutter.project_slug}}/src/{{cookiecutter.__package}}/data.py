@@ -83,7 +83,7 @@ class Normalisation:
 
     @classmethod
     def measure(cls, batches: Iterable[Tensor]) -> "Normalisation":
-        """Measure samples, batch by batch (B, C, ...), in double precision; a constant channel keeps a deviation of 1.
+        """Measure batches (B, C, ...) in double precision; a constant channel, of which nothing is learned, stays 0.
 
         Batches are merged as by Chan, Golub and LeVeque (1979), which loses nothing to large means.
         """
@@ -102,7 +102,7 @@ class Normalisation:
                 low, high = low.minimum(ends[0]), high.maximum(ends[1])
             count += more
         std = (squares / count).sqrt().float()
-        return cls(mean[0].float(), torch.where((low == high) | (std == 0), 1.0, std)[0])
+        return cls(mean[0].float(), torch.where((low == high) | (std == 0), torch.inf, std)[0])
 
     def apply(self, x: Tensor) -> Tensor:
         """Return the samples with mean 0 and standard deviation 1."""

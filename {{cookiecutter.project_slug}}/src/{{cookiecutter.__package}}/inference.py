@@ -72,7 +72,7 @@ class Trained:
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
-            fix = "crop, pad or resize the samples before; --data.channels says where the channels are"
+            fix = "give the same columns, or crop, pad or resize; --data.channels says where the channels are"
             raise DataError(what, f"in {path}", fix)
         if self.normalisation and (doubt := other_scale(dataset, self.normalisation)):
             note(f"in {path}, {doubt}")

@@ -58,7 +58,7 @@ def other_scale(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalis
     new = [values.mean(1), values.std(1, correction=0)]  # each (C,)
     own = [normalisation.mean.flatten(), normalisation.std.flatten()]
     other = (new[1] > RATIO * own[1]) | ((new[1] > 0) & (RATIO * new[1] < own[1]))
-    other |= (new[0] - own[0]).abs() > FAR * own[1]
+    other = (other | ((new[0] - own[0]).abs() > FAR * own[1])) & own[1].isfinite()  # a constant one is not used
     if not other.any():
         return None
     at = int(other.nonzero()[0])

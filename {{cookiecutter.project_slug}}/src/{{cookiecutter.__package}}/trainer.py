@@ -94,7 +94,8 @@ class Trainer:
             **usage(self.step.device),
         }
         if not math.isfinite(loss := numbers["val_loss"]):
-            raise diverged(f"the validation loss is {loss}", f"after step {self.global_step}", self.epoch + 1)
+            where, fix = f"after step {self.global_step}", "try a smaller --lr, or look for wrong numbers in that split"
+            raise diverged(f"the validation loss is {loss}", where, self.epoch + 1, fix)
         self.epoch, self.batch = self.epoch + 1, 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)
