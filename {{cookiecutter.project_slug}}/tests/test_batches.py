@@ -115,6 +115,15 @@ class Edited(ArrayDataset):
         return np.array([float(index) ** 2]), index
 
 
+def test_a_getitem_that_is_written_into_the_class_is_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = ArrayDataset(np.arange(10.0)[:, None], np.arange(10))
+    assert gives_batches(dataset)
+    monkeypatch.setattr(ArrayDataset, "__getitem__", Edited.__getitem__)
+    assert not gives_batches(dataset)
+    x, _ = next(Batches(dataset, batch_size=4, device=CPU).epoch())
+    assert x[:, 0].tolist() == [0.0, 1.0, 4.0, 9.0]
+
+
 @pytest.mark.parametrize("dataset", [Squares(), Edited(np.arange(10.0)[:, None], np.arange(10))])
 def test_any_other_dataset_is_served_by_a_dataloader(dataset: Dataset[tuple[torch.Tensor, torch.Tensor]]) -> None:
     served = Batches(dataset, batch_size=4, device=CPU, seed=3)

@@ -136,7 +136,7 @@ def use(command: Evaluate | Predict) -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import torch with the garbage collector off: it would find_run next to nothing, and take a sixth of the time."""
+    """Import torch with the garbage collector off: it would find next to nothing, and take a sixth of the time."""
     if "torch" in sys.modules or not gc.isenabled():  # a program calls, and has objects of its own
         yield
         return

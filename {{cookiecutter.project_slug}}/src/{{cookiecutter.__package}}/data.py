@@ -23,18 +23,25 @@ def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
     return ArrayDataset(x, y)
 
 
+def one_sample(dataset: "ArrayDataset", index: int) -> tuple[Tensor, Tensor]:
+    """Return a sample (C, ...) and its target, of a batch of one."""
+    x, y = dataset.__getitems__(torch.tensor([index], device=dataset.device))
+    return x[0], y[0]
+
+
 class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
     Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next
     batch is read while this one is computed.
     Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
-    and predictions follow. Should a subclass change `__getitem__`, then a DataLoader calls that for every sample.
+    and predictions follow. Write a `__getitem__`, and a DataLoader calls that instead, for every sample.
     """
 
     device = torch.device("cpu")  # of the positions that are asked for
     block = 1  # how many neighbours are read together: the order of an epoch keeps them near each other
     training = False  # only the training split is set to True, once its statistics are measured
+    __getitem__ = one_sample
 
     def __init__(self, x: Samples, y: Array) -> None:
         self.x = Stream(x) if isinstance(x, Rows) else to_tensor(x)
@@ -44,11 +51,6 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __len__(self) -> int:
         return len(self.x)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return one sample (C, ...), and its target."""
-        x, y = self.__getitems__(torch.tensor([index], device=self.device))
-        return x[0], y[0]
 
     def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
@@ -71,7 +73,7 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
 
 def gives_batches(dataset: object) -> TypeGuard[ArrayDataset]:
     """Return whether whole batches come from the dataset; otherwise, a DataLoader collects samples."""
-    return isinstance(dataset, ArrayDataset) and type(dataset).__getitem__ is ArrayDataset.__getitem__
+    return isinstance(dataset, ArrayDataset) and type(dataset).__getitem__ is one_sample
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,7 @@ class Interval:
         self.since = time.monotonic()
 
     def is_due(self, step: int) -> bool:
-        """Return whether a checkpoint should be written after so many steps of the run; once, not at the next step.
-
-        Several processes agree on it one step later, and would ask twice.
-        """
+        """Return whether a checkpoint should be written after so many steps of the run; once, not at the next step."""
         due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
         if due:
             self.restart()

@@ -132,7 +132,7 @@ class Trainer:
     def too_large(self, what: str) -> OutOfMemoryError:
         """Return the error that says what to try."""
         size, n = self.train_batches.batch_size, 2 * self.step.accumulate
-        fix = f"in a new run, try --batch-size {size // 2}, --accumulate {n} or a smaller model"
+        fix = f"in a new run, try --batch-size {size // 2} or --accumulate {n}" if size > 1 else "try a smaller model"
         return OutOfMemoryError(what, f"after step {self.global_step}, with batches of {size}", fix)
 
     def heed_requests(self, *, due: bool = False) -> bool:
