@@ -234,7 +234,7 @@ def test_an_edited_model_is_not_scored(run: Path, call: Call) -> None:
 def test_scores_of_a_run_that_has_not_finished_come_with_a_note(run: Path, call: Call) -> None:
     status = run / "status.json"
     status.write_text(status.read_text().replace("finished", "interrupted"))
-    assert call("evaluate", run)[2] == "note: the run has not finished; this is its best epoch so far\n"
+    assert call("evaluate", run)[2] == "note: the run has not finished; later epochs may be better\n"
 
 
 def test_an_edited_split_is_not_scored(run: Path, call: Call, tmp_path: Path) -> None:

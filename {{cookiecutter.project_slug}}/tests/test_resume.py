@@ -55,6 +55,10 @@ def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Setting
         assert (found.settings.seed, found.settings.lr) == (seed, 0.1)
     with pytest.raises(RefusedError, match=r"the run began with --seed=2, not --seed=3; in .*-000002-abcd; resume wi"):
         resume(settings, "--seed=3")
+    (folders[2] / "status.json").write_text("{")
+    with pytest.raises(RefusedError, match=r"the file is damaged .*-000002-abcd/status.json; remove it"):
+        resume(settings, "--seed=1")
+    (folders[2] / "status.json").unlink()
     config = folders[2] / "config.yaml"
     config.write_text(config.read_text() + "momentum: 0.9\n")  # by other code
     with pytest.raises(RefusedError, match=r"this code does not take the settings of the run .*-000002-abcd"):

@@ -83,12 +83,11 @@ class Targets:
         """Return what is learned, in a few words."""
         names = ", ".join(map(str, self.names[:12]))
         ignored = f"; {self.ignore_index} is ignored ({self.ignored:.1%})" if self.ignored else ""
-        lines = f"{self.out_size} classes at each position: {names}{', ...' if self.out_size > 12 else ''}{ignored}"
-        if self.names[0] < 0:
-            lines += f"\n        if {self.names[0]} is no class, say --task.ignore-index {self.names[0]}"
+        hint = f"; if {self.names[0]} is no class, say --task.ignore-index {self.names[0]}" if self.names[0] < 0 else ""
         if self.out_size > SHADES:
-            lines += "\n        if these are shades of fewer, by JPEG or by resizing, round the masks first"
-        return lines
+            hint += "; if these are shades of fewer, by JPEG or by resizing, round the masks first"
+        names += ", ..." if self.out_size > 12 else ""
+        return f"{self.out_size} classes at each position: {names}{ignored}{hint}"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell how much of the masks of each split each value has."""
@@ -115,7 +114,7 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
         what = f"the masks have shape {y.shape[1:]}, and the samples {sample_shape}"
         fix = "give each sample a mask with its sides (one-hot: y.argmax over the axis of classes); see --data.channels"
         if y.shape[1:] == sample_shape:
-            fix = "if samples have no channels (grey volumes, single signals), say --data.channels none"
+            fix = "one-hot: y.argmax over the axis of classes; samples without channels: --data.channels none"
         raise DataError(what, where, fix)
     whole = y.dtype.kind in "biuf" and all((part == np.floor(part)).all() for part in parts(y))
     if not whole or float(y.max()) >= 2**31 or float(y.min()) < -(2**31):

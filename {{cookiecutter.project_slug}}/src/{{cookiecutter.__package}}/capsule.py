@@ -53,7 +53,7 @@ def note_doubts(folder: Path) -> None:
     """Say so if the run in this folder has not ended, or if this is not the code that began to train it."""
     with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
         if not is_done(folder):
-            note("the run has not finished; this is its best epoch so far")
+            note("the run has not finished; later epochs may be better")
         began = read_json(folder / "capsule.json").get("code_sha256")
         if began not in (None, code_sha256()):
             note("the code has changed since the run began; its scores may be others")

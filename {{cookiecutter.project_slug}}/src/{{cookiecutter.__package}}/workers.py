@@ -30,7 +30,7 @@ class Workers:
 
     def __init__(self, device: torch.device, *, expected: int | None = None) -> None:
         self.rank, self.size = 0, 1
-        self.asked: tuple[Tensor, distributed.Work] | None = None  # to the last question whether to stop
+        self.asked: tuple[Tensor, distributed.Work] | None = None  # the last question, under way
         if has_partners():
             meet(lambda: start("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"))
             self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
@@ -104,7 +104,7 @@ class Workers:
             raise RefusedError(f"the processes have different {', '.join(different)}", "with torchrun", fix)
 
     def ask_all(self, number: int | None) -> int | None:
-        """Ask all for a number; return the largest that any gave at the call before, so that no step waits for it."""
+        """Ask all for a number; return the largest of the call before, so that no step waits; alone, the own one."""
         if self.size == 1:
             return number
         largest = None
