@@ -80,21 +80,18 @@ class ViT(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """Draw linear layers as Glorot and Bengio (2010), positions with a deviation of 1; the output starts at zero.
-
-        The authors draw positions with 0.02: from few samples it is then hard to learn where patches are.
-        """
+        """Draw linear layers as Glorot and Bengio (2010), positions with a deviation of 1, the output as zeros."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+        # The authors draw them with 0.02: from few samples it is then hard to learn where patches are.
         nn.init.normal_(self.positions)
         nn.init.zeros_(self.output.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one row of outputs per sample."""
-        x = self.patches(functional.pad(x, self.padding))  # (B, C, H, W) -> (B, width, H / patch, W / patch)
-        x = x.flatten(start_dim=2).transpose(1, 2)  # (B, T - 1, width)
+        x = self.patches(functional.pad(x, self.padding)).flatten(2).transpose(1, 2)  # (B, T - 1, width)
         x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1)  # (B, T, width)
         x = self.blocks(self.dropout(x + self.positions))  # (B, T, width)
         return self.output(self.norm(x[:, 0]))  # (B, out_size)
@@ -113,10 +110,8 @@ def build_model(
     """Build the network for samples (C, L), (C, H, W) or (C, D, H, W). Raises ConfigError for other shapes."""
     sides = sample_shape[1:]
     if len(sides) not in CONVOLUTIONS:
-        raise ConfigError(
-            f"a vit needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
-            "in build_model",
-            "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)",
-        )
+        what = f"a vit needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"
+        fix = "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)"
+        raise ConfigError(what, "in build_model", fix)
     patch_size = patch_size or choose_patch_size(sides)
     return ViT(sample_shape, out_size, patch_size=patch_size, width=width, depth=depth, heads=heads, dropout=dropout)

@@ -34,7 +34,6 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "git_untracked": git("ls-files", "--others", "--exclude-standard"),
     }
     first = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
-    start = {"time": now(), "command": sys.argv, "folder": str(Path.cwd())}
     changed = {name: value for name, value in conditions.items() if first.get(name) != value}
     decisive = [name for name in changed if not name.startswith("git_")]  # the code that runs has its own digest
     capsule = {
@@ -43,7 +42,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "seed": run.settings.seed,
         "system": platform.platform(),
         "cores": os.cpu_count(),
-        "starts": [*first["starts"], start | changed],
+        "starts": [*first["starts"], {"time": now(), "command": sys.argv, "folder": str(Path.cwd()), **changed}],
     }
     run.write_json("capsule.json", capsule)
     return decisive

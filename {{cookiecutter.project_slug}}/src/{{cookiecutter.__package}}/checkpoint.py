@@ -19,6 +19,7 @@ from .storage import write_atomically
 FORMAT = 6  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 PLAIN = {bool, int, float, str, type(None), torch.Tensor}
+PUT_BACK = "put back a whole copy, or start a new run"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -72,11 +73,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             raise  # the file may be whole
         reason = " ".join(str(error).split()[:20])
         what = f"the checkpoint cannot be read ({type(error).__name__}: {reason})"
-        fix = "put back a whole copy, or start a new run"
-        raise RefusedError(what, str(path), fix) from error
+        raise RefusedError(what, str(path), PUT_BACK) from error
     if state.get("format") != FORMAT:
-        fix = "put back a copy, or start a new run"
-        raise RefusedError("this is not a checkpoint of this project, or of another version", str(path), fix)
+        raise RefusedError("this is not a checkpoint of this project, or of another version", str(path), PUT_BACK)
     return state
 
 
@@ -86,11 +85,10 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     Its "source" says which file that is, and why; "damaged", whether last.pt is there and is not whole. Raises
     RefusedError if all are damaged, or something is gone or does not match.
     """
-    another = "put a copy back, or start a new run"
     there = [path for path in (run.last, run.previous) if path.exists()]
     if not there:
         if is_done(run.folder):
-            raise RefusedError("the last checkpoint is gone", str(run.last), another)
+            raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
         return None
     source = run.last.name if there[0] == run.last else f"{run.previous.name}, since there is no {run.last.name}"
     is_damaged = False
@@ -104,7 +102,7 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     check_changes(checkpoint["settings"], run.settings, run.folder)
     if checkpoint["early_stopping"]["best_epoch"] is not None:
         if not run.best.exists():
-            raise RefusedError("the best checkpoint is gone", str(run.best), another)
+            raise RefusedError("the best checkpoint is gone", str(run.best), PUT_BACK)
         load_checkpoint(run.best)
     return {**checkpoint, "source": source, "damaged": is_damaged}
 

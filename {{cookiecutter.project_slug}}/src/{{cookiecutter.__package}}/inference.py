@@ -48,8 +48,7 @@ class Trained:
         self.epoch = checkpoint["progress"]["epoch"]
         self.data_sha256 = checkpoint["data_sha256"]
         self.sample_shape = tuple(checkpoint["sample_shape"])
-        normalisation = checkpoint["normalisation"]
-        self.normalisation = Normalisation(**normalisation) if normalisation else None
+        self.normalisation = Normalisation(**checkpoint["normalisation"]) if checkpoint["normalisation"] else None
         self.device = choose_device(settings.device)
         self.precision = choose_precision(settings.precision, self.device)
         self.targets = Targets(**checkpoint["targets"])

@@ -33,8 +33,7 @@ def keep_freed() -> None:
 def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a smaller type such as uint8") -> None:
     """Raise DataError unless so many bytes can be had, before they are taken: too many would end the process."""
     if nbytes > (free := free_memory()):
-        what = f"it needs {nbytes / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} are free"
-        raise DataError(what, where, fix)
+        raise DataError(f"it needs {nbytes / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} are free", where, fix)
 
 
 def free_memory() -> int:

@@ -26,6 +26,12 @@ MEANT = {  # by what people write from habit
     "--model": "the model is that of model.py; for another one, use the template again",
     "--optimizer": "the optimizer is that of optimizer.py",
 }
+PLAINER = {  # what tyro says, and what that means
+    r"Error parsing (\S+): (?:invalid literal for int|no type).*?('.*')]?": r"\1 is a whole number, not \2",
+    r"Error parsing (\S+): could not convert string to float: (.*)": r"\1 is a number, not \2",
+    r"Missing value for argument '(.*)'\. Expected.*": r"\1 has no value",
+    r" \(applied to .*?\)": "",
+}
 
 
 def flags_of(path: Path) -> list[str]:
@@ -78,7 +84,9 @@ def read_box(box: str) -> tuple[str, str | None]:
     rows = [row.strip() for row in rows if not row.startswith(" " * 9)]
     first, *others = (list(rows) for text, rows in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text)
     flags = [row.split()[0].rstrip(",") for row in itertools.chain(*others) if row.startswith("--")]
-    what = re.sub(r" \(applied to .*?\)", "", " ".join(first))
+    what = " ".join(first)
+    for pattern, plainly in PLAINER.items():
+        what = re.sub(pattern, plainly, what)
     return what.rstrip("."), flags[0] if "Perhaps you meant:" in rows else None
 
 

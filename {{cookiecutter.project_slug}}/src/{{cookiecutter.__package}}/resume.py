@@ -45,7 +45,8 @@ def find_run(command: Train, flags: list[str]) -> Resumed | None:
     refusals = []
     for folder in unlocked(parent) if command.resume == "auto" else [named]:
         saved, _ = settings_of(folder)
-        list(map(read_json, [folder / "status.json", folder / "capsule.json"]))  # a damaged one is not passed over
+        for name in ("status.json", "capsule.json"):
+            read_json(folder / name)  # a run whose files are damaged is not passed over
         try:
             return continued(folder, saved, flags)
         except RefusedError as error:  # another one may have begun so: those of a sweep share a name
