@@ -52,9 +52,9 @@ def test_a_batch_is_one_call_of_the_dataset() -> None:
     calls = []
 
     class Counting(ArrayDataset):
-        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             calls.append(len(indices))
-            return super().__getitems__(indices)
+            return super().batch(indices)
 
     dataset = Counting(np.arange(10.0)[:, None], np.arange(10))
     counted = Batches(dataset, batch_size=4, device=CPU)

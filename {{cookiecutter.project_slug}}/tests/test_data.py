@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, random_split
 
 from {{ cookiecutter.__package }}.checks import check
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation
@@ -16,7 +17,7 @@ def test_every_dtype_in_both_byte_orders(dtype: str, order: str) -> None:
     values = np.array([[0, 1], [1, 0], [1, 1]])
     x = check(values.astype(np.dtype(dtype).newbyteorder(order)), "in x")
     dataset = ArrayDataset(x, np.arange(3))
-    samples, targets = dataset.__getitems__(torch.tensor([2, 0]))
+    samples, targets = dataset.batch(torch.tensor([2, 0]))
     assert samples.dtype == torch.float32 and targets.dtype == torch.int64
     assert samples.tolist() == [[1.0, 1.0], [0.0, 1.0]] and targets.tolist() == [2, 0]
     sample, target = dataset[1]
@@ -28,7 +29,7 @@ def test_the_extremes_of_every_dtype_come_through(dtype: str) -> None:
     low, high = {"?": (0, 1), "f2": (-65504.0, 65504.0)}.get(dtype, (-1e30, 1e30))
     if dtype[0] in "iu":
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    samples, _ = ArrayDataset(np.array([[low], [high]], dtype), np.arange(2)).__getitems__(torch.arange(2))
+    samples, _ = ArrayDataset(np.array([[low], [high]], dtype), np.arange(2)).batch(torch.arange(2))
     assert samples.flatten().tolist() == [float(np.float32(low)), float(np.float32(high))]
 
 
@@ -36,10 +37,18 @@ def test_bytes_stay_bytes_until_they_are_asked_for() -> None:
     assert ArrayDataset(np.zeros((2, 3), np.uint8), np.zeros(2)).x.dtype == torch.uint8
 
 
+def test_a_loader_of_one_s_own_gets_samples_from_it() -> None:
+    dataset = ArrayDataset(np.arange(10.0)[:, None], np.arange(10))
+    part, _ = random_split(dataset, [5, 5])
+    for each in (dataset, part):
+        for (x, y), size in zip(DataLoader(each, batch_size=4), [4, 4, 2] if each is dataset else [4, 1], strict=True):
+            assert x.shape == (size, 1) and x[:, 0].tolist() == y.tolist()
+
+
 def test_one_sample_is_the_same_alone_as_in_a_batch() -> None:
     class Doubled(ArrayDataset):
-        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            x, y = super().__getitems__(indices)
+        def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            x, y = super().batch(indices)
             return 2 * x, y
 
     assert Doubled(np.array([[1.0], [2.0]]), np.arange(2))[1][0].tolist() == [4.0]

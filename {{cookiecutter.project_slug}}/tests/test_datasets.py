@@ -33,8 +33,8 @@ def test_statistics_are_those_of_samples_that_are_not_varied(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Varied(ArrayDataset):
-        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            x, y = super().__getitems__(indices)
+        def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            x, y = super().batch(indices)
             return x + 100 if self.training else x, y
 
     plain = Datasets(settings, one_batch=False, checkpoint=None).normalisation

@@ -58,7 +58,7 @@ def test_a_stream_gives_what_memory_gives(save: Save, dtype: str, channels: str)
         split = load_splits(ArrayFile(folder), settings)["train"]
         dataset = ArrayDataset(split.x, np.arange(len(split)))
         assert isinstance(dataset.x, Stream) == (resident == "no")
-        assert torch.equal(dataset[3][0], dataset.__getitems__(torch.tensor([3]))[0][0])
+        assert torch.equal(dataset[3][0], dataset.batch(torch.tensor([3]))[0][0])
         batches[resident] = [tensor for batch in Batches(dataset, batch_size=8, device=CPU).epoch() for tensor in batch]
     for one, other in zip(batches["yes"], batches["no"], strict=True):
         assert torch.equal(one, other) and one.dtype == other.dtype

@@ -42,7 +42,7 @@ def build(settings: Settings, stop: StopRequest | None = None) -> Trainer:
 
 def broken_dataset(batches: Batches) -> None:
     class Broken(type(batches.dataset)):  # type: ignore[misc]
-        def __getitems__(self, indices: torch.Tensor) -> None:
+        def batch(self, indices: torch.Tensor) -> None:
             raise RuntimeError("broken")
 
     batches.dataset.__class__ = Broken
@@ -395,8 +395,8 @@ def test_a_crop_is_seen_as_it_is_where_targets_have_positions(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Crops(ArrayDataset):
-        def __getitems__(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            x, y = super().__getitems__(indices)
+        def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            x, y = super().batch(indices)
             return (x[..., 2:], y[..., 2:] if y.ndim > 2 else y) if self.training else (x, y)
 
     def look(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:

@@ -86,14 +86,14 @@ class Batches:
             groups = [parts[k : k + self.batches_per_gather] for k in range(0, len(parts), self.batches_per_gather)]
             positions = itertools.chain(map(torch.cat, groups), [None])
             for group, (indices, following) in zip(groups, itertools.pairwise(positions), strict=True):
-                x, y = self.dataset.__getitems__(indices)  # type: ignore[arg-type]  # only the following may be None
+                x, y = self.dataset.batch(indices)  # type: ignore[arg-type]  # only the following may be None
                 if following is not None:
                     self.dataset.read_ahead(following)
                 sizes = [len(part) for part in group]
                 yield from zip(self.ready(x).split(sizes), on_device(y, self.device).split(sizes), strict=True)
         else:
             loader = DataLoader(
-                OneByOne(self.dataset),
+                self.dataset,
                 batch_sampler=[indices.tolist() or [0] for indices in parts],
                 generator=torch.Generator(),  # without one of its own, it would move the global one
             )
@@ -105,13 +105,3 @@ class Batches:
         """Return samples (B, C, ...) on the device, normalised."""
         x = on_device(x, self.device)
         return self.normalisation.apply(x) if self.normalisation else x
-
-
-class OneByOne(Dataset[tuple[Tensor, Tensor]]):
-    """Any dataset, seen through its `__getitem__` alone."""
-
-    def __init__(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.dataset[index]

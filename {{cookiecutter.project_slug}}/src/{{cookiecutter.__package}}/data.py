@@ -25,7 +25,7 @@ def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
 
 def one_sample(dataset: "ArrayDataset", index: int) -> tuple[Tensor, Tensor]:
     """Return a sample (C, ...) and its target, of a batch of one."""
-    x, y = dataset.__getitems__(torch.tensor([index], device=dataset.device))
+    x, y = dataset.batch(torch.tensor([index], device=dataset.device))
     return x[0], y[0]
 
 
@@ -34,7 +34,7 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next
     batch is read while this one is computed.
-    Change in `__getitems__` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
+    Change in `batch` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
     and predictions follow. Write a `__getitem__`, and a DataLoader calls that instead, for every sample.
     """
 
@@ -52,7 +52,7 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitems__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples (B, C, ...) at `indices` (B,) as floats, and their targets (B, ...)."""
         return self.x.index_select(0, indices).float(), self.y.index_select(0, indices)
 

@@ -72,7 +72,7 @@ def by_channel(dataset: Dataset[tuple[Tensor, Tensor]]) -> tuple[str, Tensor]:
     samples = min(count, max(8, min(4096 if gives_batches(dataset) else 64, READ // size)))
     positions = torch.arange(samples) * count // samples
     if gives_batches(dataset):
-        x = dataset.__getitems__(positions)[0].float()
+        x = dataset.batch(positions)[0].float()
     else:
         x = torch.stack([torch.as_tensor(dataset[at][0]).float() for at in positions.tolist()])
     return "feature" if x.ndim == 2 else "channel", thinned(x)
