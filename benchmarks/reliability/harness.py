@@ -129,10 +129,8 @@ def run_folder(project: Path, name: str) -> Path:
 
 def saved_step(project: Path, name: str) -> int:
     """Return the step of the checkpoint that a run of this name would continue, 0 if there is none."""
-    for checkpoint in ("last", "previous"):
-        for path in (project / "runs" / name).glob(f"*/checkpoints/{checkpoint}.pt"):
-            return int(torch.load(path, weights_only=True)["progress"]["step"])
-    return 0
+    paths = (project / "runs" / name).glob("*/checkpoints/*.pt")
+    return max((int(torch.load(path, weights_only=True)["progress"]["step"]) for path in paths), default=0)
 
 
 def resumed_step(output: str) -> int | None:

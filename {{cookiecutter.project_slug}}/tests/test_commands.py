@@ -359,6 +359,7 @@ def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
 
 def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(run: Run, trained: Path, tmp_path: Path) -> None:
     checkpoints = trained / "checkpoints"
+    shutil.copy(checkpoints / "previous.pt", checkpoints / "best.pt")  # else that one is newer
     shutil.copytree(trained, tmp_path / "whole")
     (tmp_path / "whole/checkpoints/previous.pt").replace(tmp_path / "whole/checkpoints/last.pt")
     assert run("train", f"--resume={tmp_path / 'whole'}", "--epochs=3")[0] == 0

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,13 @@ from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.datasets import Datasets, choose_batch_size
 from {{ cookiecutter.__package }}.errors import RefusedError
+
+
+def state_of(data: Datasets) -> dict[str, Any]:
+    """Return what a checkpoint tells of the data."""
+    normalisation = vars(data.normalisation) if data.normalisation else None
+    facts = {"data_sha256": data.sha256, "resident": data.resident, "sizes": data.sizes}
+    return {**facts, "normalisation": normalisation}
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 16), (511, 16), (512, 32), (1023, 32), (1024, 64), (10**6, 64)])
@@ -52,7 +60,7 @@ def test_a_resumed_run_reads_from_where_it_began_to_read(settings: Settings, tmp
     settings = replace(settings, data=replace(settings.data, path=tmp_path, normalise=False))
     began = Datasets(settings, one_batch=False, checkpoint=None)
     for resident in (True, False):
-        checkpoint = {"data_sha256": began.sha256, "resident": resident}
+        checkpoint = {**state_of(began), "resident": resident}
         assert Datasets(settings, one_batch=False, checkpoint=checkpoint).resident == resident
 
 
@@ -75,3 +83,12 @@ def test_other_data_than_that_of_the_checkpoint_is_refused(settings: Settings, t
     other = replace(settings, data=DataSettings(path=tmp_path / "other.npz"))
     with pytest.raises(RefusedError, match="the data has changed since the run began"):
         Datasets(other, one_batch=False, checkpoint={"data_sha256": before.sha256})
+
+
+def test_another_number_of_samples_than_when_the_run_began_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Datasets(settings, one_batch=False, checkpoint=None)
+    monkeypatch.setattr(datasets, "build_dataset", lambda x, y: ArrayDataset(x[1:], y[1:]))  # as if data.py were edited
+    with pytest.raises(RefusedError, match=r"the splits have other sizes, .* 125, .* when the run began, .* 126"):
+        Datasets(settings, one_batch=False, checkpoint=state_of(data))

@@ -3,9 +3,11 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from {{ cookiecutter.__package }}.arguments import Train
 from {{ cookiecutter.__package }}.config import Settings
@@ -44,6 +46,19 @@ def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> Non
         assert (found := resume(settings)) and found.folder == folders[1]
     assert resume(settings, "--name=other") is None
     assert (found := resume(settings, run=folders[0])) and found.folder == folders[0]
+
+
+def test_a_run_is_free_though_another_process_looks_at_it(settings: Settings) -> None:
+    folder = settings.runs_dir / settings.name / "20260101-000000-abcd"
+    run, lock = left(folder, settings), FileLock(folder / ".lock", thread_local=False)
+    for _ in range(3):
+        lock.acquire()
+        Timer(0.03, lock.release).start()
+        assert (found := resume(settings)) and found.folder == folder
+        lock.acquire()
+        Timer(0.03, lock.release).start()
+        with run:
+            assert resume(settings) is None
 
 
 def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -368,6 +369,31 @@ def test_a_kill_between_the_line_of_an_epoch_and_its_checkpoint_doubles_no_line(
         trainer.fit()
     assert [json.loads(line)["step"] for line in (dead.folder / "metrics.jsonl").open()] == [2, 4]
     assert [step for step, _ in scalars(dead.folder)["loss/val"]] == [2, 4]
+
+
+@pytest.mark.parametrize("killed", ["before the last checkpoint", "as the last one takes its place", "in epoch 1"])
+def test_a_kill_between_the_best_checkpoint_and_the_last_one_loses_no_epoch(
+    settings: Settings, tmp_path: Path, killed: str
+) -> None:
+    """Best and last checkpoint of an epoch are the same state; the best one is written first."""
+    with build(replace(settings, epochs=1 if killed == "in epoch 1" else 2)) as trainer:
+        trainer.fit()
+        whole = trainer.run
+    assert load_checkpoint(whole.best)["progress"] == load_checkpoint(whole.last)["progress"]
+    dead = Run(Path(shutil.copytree(whole.folder, tmp_path / "dead")), replace(settings, epochs=3))
+    if killed == "before the last checkpoint":
+        dead.previous.replace(dead.last)
+    else:  # the one before, if any, has been kept as previous.pt
+        dead.last.unlink()
+    ends = []
+    for run in (Run(whole.folder, dead.settings), dead):
+        checkpoint = last_checkpoint(run)
+        assert checkpoint and checkpoint["source"].partition(",")[0] == ("best.pt" if run == dead else "last.pt")
+        with Experiment(run.settings, checkpoint=checkpoint).trainer(run, StopRequest()) as trainer:
+            trainer.fit()
+        ends.append(load_checkpoint(run.last))
+        assert [json.loads(line)["epoch"] for line in (run.folder / "metrics.jsonl").open()] == [1, 2, 3]
+    assert equal(ends[0]["model"], ends[1]["model"]) and ends[0]["early_stopping"] == ends[1]["early_stopping"]
 
 
 @pytest.mark.parametrize("change", ["freeze", "swap", "other"])

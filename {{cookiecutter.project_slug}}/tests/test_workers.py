@@ -75,6 +75,12 @@ assert model[2].weight.grad is None and model[1].num_batches_tracked == 0
 model[1].running_mean.fill_(4.0 + 4 * workers.rank)
 workers.add_gradients(model, [1.0, 0.0][workers.rank])  # the other one has no sample
 assert model[1].running_mean.tolist() == [4]
+used, shared, unused = (nn.Linear(1, 1) for _ in range(3))
+used.weight.grad, used.bias.grad = torch.ones(1, 1), torch.ones(1)
+if workers.leads:  # the other one has decided otherwise
+    shared.weight.grad = torch.ones(1, 1)
+workers.add_gradients(nn.ModuleList([used, shared, unused]), 0.5)
+assert used.weight.grad == 2 and shared.weight.grad == 1 and shared.bias.grad is unused.weight.grad is None
 for step in range(100):
     workers.add_gradients(model, [12 / 25, 13 / 25][workers.rank])
 assert model.mask.equal(mask)

@@ -16,7 +16,7 @@ from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
-FORMAT = 6  # of the dict that is saved
+FORMAT = 7  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 PLAIN = {bool, int, float, str, type(None), torch.Tensor}
 PUT_BACK = "put back a whole copy, or start a new run"
@@ -82,15 +82,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def last_checkpoint(run: Run) -> dict[str, Any] | None:
     """Return the checkpoint that a run continues, or None if it has none yet: the last one that is whole.
 
-    Its "source" says which file that is, and why; "damaged", whether last.pt is there and is not whole. Raises
-    RefusedError if all are damaged, or something is gone or does not match.
+    That is best.pt, if the process died as it was going to write the same state as last.pt. Its "source" says which
+    file it is, and why; "damaged", whether last.pt is there and is not whole. Raises RefusedError if all are damaged,
+    or something is gone or does not match.
     """
     there = [path for path in (run.last, run.previous) if path.exists()]
     if not there:
         if is_done(run.folder):
             raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
-        return None
-    source = run.last.name if there[0] == run.last else f"{run.previous.name}, since there is no {run.last.name}"
+        if not run.best.exists():
+            return None
+        there = [run.best]
+    source = run.last.name if there[0] == run.last else f"{there[0].name}, since there is no {run.last.name}"
     is_damaged = False
     try:
         checkpoint = load_checkpoint(there[0])
@@ -99,11 +102,13 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
             raise
         checkpoint = load_checkpoint(run.previous)
         source, is_damaged = f"{run.previous.name}, since {error}; it is kept as {DAMAGED}", True
+    if run.best.exists():
+        best = load_checkpoint(run.best)
+        if best["progress"]["step"] > checkpoint["progress"]["step"]:
+            checkpoint, source = best, f"{run.best.name}, which is newer than {source}"
+    elif checkpoint["early_stopping"]["best_epoch"] is not None:
+        raise RefusedError("the best checkpoint is gone", str(run.best), PUT_BACK)
     check_changes(checkpoint["settings"], run.settings, run.folder)
-    if checkpoint["early_stopping"]["best_epoch"] is not None:
-        if not run.best.exists():
-            raise RefusedError("the best checkpoint is gone", str(run.best), PUT_BACK)
-        load_checkpoint(run.best)
     return {**checkpoint, "source": source, "damaged": is_damaged}
 
 

@@ -53,9 +53,12 @@ class Datasets:
             self.splits[name] = build_dataset(split.x, y)
         held_out = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
         self.held_out = {name: digests(arrays[name].x) for name in held_out}  # has the other run learned from them?
-        self.sizes = {name: len(split) for name, split in arrays.items()}
+        self.sizes = {name: len(split) for name, split in self.splits.items()}  # type: ignore[arg-type]
+        if checkpoint and checkpoint["sizes"] != self.sizes:
+            what = f"the splits have other sizes, {self.sizes}, than when the run began, {checkpoint['sizes']}"
+            raise RefusedError(what, "in data.py", "undo the change, or start a new run")
         train = self.splits["train"]
-        self.largest_batch = min(self.batch_size, len(train))  # type: ignore[arg-type]  # torch promises no length
+        self.largest_batch = min(self.batch_size, self.sizes["train"])
         self.sample_shape = tuple(train[0][0].shape)
         self.normalisation: Normalisation | None = None
         if checkpoint and settings.data.normalise:

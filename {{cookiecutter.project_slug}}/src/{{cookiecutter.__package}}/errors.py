@@ -12,8 +12,6 @@ STORAGE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
     errno.ENOLCK, errno.ENOTSUP, errno.ESTALE,
 }  # fmt: skip
-# What it says of a path that cannot be one.
-NAMES = {errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class ExperimentError(Exception):
@@ -110,7 +108,7 @@ def exit_code(error: BaseException) -> int:
     """Return the exit code that the error ends a command with; 1 is for bugs."""
     if isinstance(error, OSError) and error.errno in STORAGE:
         return StorageError.exit_code
-    if isinstance(error, OSError) and error.errno in NAMES:
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):  # no path can be so
         return ConfigError.exit_code
     if out_of_memory(error):
         return OutOfMemoryError.exit_code

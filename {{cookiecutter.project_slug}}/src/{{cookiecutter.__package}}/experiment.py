@@ -138,6 +138,7 @@ class Experiment:
             "settings": to_yaml(self.settings),
             "layout": self.layout,
             "targets": vars(self.targets),
+            "sizes": self.data.sizes,
             "sample_shape": list(self.data.sample_shape),
             "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,
             "data_sha256": self.data.sha256,

@@ -102,7 +102,7 @@ def unlocked(parent: Path) -> Iterator[Path]:
 def is_locked(folder: Path) -> bool:
     """Return whether some process trains the run."""
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / ".lock", timeout=0.2, poll_interval=0.01):  # others may be looking, too
             return False
     except Timeout:
         return True

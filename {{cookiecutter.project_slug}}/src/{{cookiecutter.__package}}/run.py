@@ -29,7 +29,7 @@ class Run:
         self.best = checkpoints / "best.pt"  # the one that scored best on the validation split
         self.begun = False
         self.outcome = ("finished", "nothing was left to do")
-        self._lock = FileLock(folder / ".lock", timeout=0)
+        self._lock = FileLock(folder / ".lock", timeout=1, poll_interval=0.01)  # others may look at it
 
     @classmethod
     def create(cls, settings: Settings) -> "Run":

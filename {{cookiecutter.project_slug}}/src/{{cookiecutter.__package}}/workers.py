@@ -5,7 +5,7 @@ import platform
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -16,16 +16,13 @@ from .device import generator
 from .errors import LostError, RefusedError, out_of_memory
 from .torchrun import has_partners
 
-T = TypeVar("T")
-
 
 class Workers:
     """The processes of this training. Alone, nothing here costs anything.
 
     Everyone calls everything, in the same order. What several processes add up differs from what one adds in the last
-    bits only; but batch norm sees each share by itself, and dropout draws for each share.
-
-    Raises LostError as soon as another process is gone, and RefusedError if there are not as many as `expected`.
+    bits only; but batch norm sees each share by itself, and dropout draws for each share. Raises LostError as soon as
+    another process is gone, and RefusedError if there are not as many as `expected`.
     """
 
     def __init__(self, device: torch.device, *, expected: int | None = None) -> None:
@@ -60,10 +57,13 @@ class Workers:
         if self.size == 1:
             return
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for parameter in parameters:
-            if parameter.grad is None:  # this process had no sample
-                parameter.grad = torch.zeros_like(parameter)
-        self.add([parameter.grad for parameter in parameters])  # type: ignore[misc]
+        absent = [k for k, parameter in enumerate(parameters) if parameter.grad is None]  # no sample here, or no use
+        used = parameters[0].new_ones(len(parameters))
+        for k in absent:
+            parameters[k].grad, used[k] = torch.zeros_like(parameters[k]), 0
+        self.add([used, *(parameter.grad for parameter in parameters)])  # type: ignore[list-item]
+        for k in absent:  # what no process has used is left alone by the optimizer, as it is by one that is alone
+            parameters[k].grad = parameters[k].grad if used[k] else None
         statistics = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
         weighted = [buffer.double() * weight if weight else torch.zeros_like(buffer).double() for buffer in statistics]
         self.add(weighted)
@@ -89,9 +89,9 @@ class Workers:
         self.add([whole])
         return whole.to(tensor.dtype)
 
-    def collect(self, thing: T) -> list[T]:
+    def collect(self, thing: Any) -> list[Any]:
         """Return what each process has given, in their order."""
-        things: list[Any] = [thing] * self.size
+        things = [thing] * self.size
         if self.size > 1:
             meet(lambda: distributed.all_gather_object(things, thing))
         return things

@@ -12,10 +12,7 @@ from ..errors import printable
 from ..survey import constant_features, describe_array, origin, shared
 from ..targets import Targets
 
-AXES = {
-    1: ("features",), 2: ("channels", "length"), 3: ("channels", "height", "width"),
-    4: ("channels", "depth", "height", "width"),
-}  # fmt: skip
+AXES = {1: "features", 2: "channels length", 3: "channels height width", 4: "channels depth height width"}
 LARGE = 2**30  # bytes
 
 
@@ -38,7 +35,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
         targets.encode(split.y, f"in the {name} split of {file.path}")
     shape = splits["train"].x.shape[1:]
     saved = file.header(settings.x if settings.x in file.members else f"{settings.x}_train").shape[1:]
-    axes = AXES.get(len(shape), tuple(f"axis {axis}" for axis in range(1, len(shape) + 1)))
+    axes = AXES[len(shape)].split() if len(shape) in AXES else [f"axis {axis + 1}" for axis in range(len(shape))]
     constant = constant_features(splits["train"].x)
     show("training takes it as")
     taken = ", ".join(f"{axis} {size}" for axis, size in zip(axes, shape, strict=True))
