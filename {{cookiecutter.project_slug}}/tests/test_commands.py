@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 
@@ -167,6 +168,12 @@ def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> Non
     events = EventAccumulator(str(trained)).Reload()
     assert events.Tags()["images"] and all(len(events.Images(tag)) == 1 for tag in events.Tags()["images"])
     assert set(events.PluginTagToContent("hparams")) >= {"_hparams_/experiment", "_hparams_/session_start_info"}
+    began = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
+    assert began.session_start_info.hparams["lr"].number_value == 0.001
+    assert "epochs" not in began.session_start_info.hparams  # a resume may change it, and TensorBoard keeps the first
+    best = [each.value for each in events.Scalars("best_val_loss")]
+    losses = [each.value for each in events.Scalars("loss/val")]
+    assert best == [min(losses[:1]), min(losses)]
     assert list(trained.parent.iterdir()) == [trained]
 
 

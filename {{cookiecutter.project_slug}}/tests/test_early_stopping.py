@@ -17,7 +17,7 @@ def epochs_until_stop(values: list[float], *, patience: int, maximize: bool = Fa
 
 
 @pytest.mark.parametrize("patience", [1, 2, 5])
-def test_stops_after_exactly_patience_epochs_without_improvement(patience: int) -> None:
+def test_stops_after_exactly_patience_since_best(patience: int) -> None:
     assert epochs_until_stop([1.0, 0.5, *[0.6] * 10], patience=patience) == 2 + patience
 
 
@@ -35,7 +35,7 @@ def test_nan_never_wins() -> None:
     assert not stopping.update(math.nan, 1)
     assert stopping.update(5.0, 2)
     assert not stopping.update(math.nan, 3)
-    assert (stopping.best, stopping.best_epoch, stopping.epochs_without_improvement) == (5.0, 2, 1)
+    assert (stopping.best, stopping.best_epoch, stopping.since_best) == (5.0, 2, 1)
 
 
 def test_a_metric_may_be_maximized() -> None:

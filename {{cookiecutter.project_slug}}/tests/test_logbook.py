@@ -35,7 +35,7 @@ def test_an_epoch_reaches_every_file(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_names_that_no_text_has_reach_tensorboard(tmp_path: Path) -> None:
     """Of a folder, say, that another system has named."""
     logbook = Logbook(tmp_path)
-    logbook.hyperparameters([("data.path", "caf\udce9/mine.npz"), ("lr", 0.1)], ["loss"])
+    logbook.hyperparameters({"data.path": "caf\udce9/mine.npz", "lr": 0.1}, ["val_loss"])
     logbook.close()
     (events,) = tmp_path.glob("events*")
     assert rb"caf\udce9/mine.npz" in events.read_bytes()

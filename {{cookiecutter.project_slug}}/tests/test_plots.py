@@ -39,7 +39,14 @@ def test_a_volume_is_shown_by_its_middle(channels: int, middle: float) -> None:
     """Each slice holds its number, 0 to 4; colours are shares of this range."""
     _, [axes] = grid(1, 1)
     show(axes, torch.arange(5.0).view(1, 5, 1, 1).expand(channels, 5, 3, 3))
-    assert (pixels(axes) == middle).all()
+    assert (pixels(axes) == middle).all() and axes.get_title() == "middle slice"
+
+
+def test_a_channel_that_stands_for_others_is_named() -> None:
+    _, axes = grid(1, 3)
+    for each, channels in zip(axes, (1, 2, 3), strict=True):
+        show(each, torch.zeros(channels, 4, 4), "mine")
+    assert [each.get_title() for each in axes] == ["mine", "mine\nchannel 0", "mine"]
 
 
 def test_another_sample_may_lend_its_range() -> None:

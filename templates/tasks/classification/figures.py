@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .errors import shorten
 from .plots import show_samples, worst
 from .task import Task
 
 SAMPLES = 10_000  # how many are looked at, at most
-MOST_CLASSES, MOST_NAMES = 1000, 40  # that get a matrix, and names in it
+MOST_CLASSES, MOST_NAMES = 1000, 100  # that get a matrix, and names in it
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
@@ -18,12 +19,10 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
     Outputs are (N, K), targets (N,).
     """
-    figures = {}
+    figures, names = {}, [shorten(str(name), 20) for name in task.targets.names]
     if task.targets.out_size <= MOST_CLASSES:
-        figures["confusion"] = confusion_matrix(output.argmax(1), target.long(), task)
-    probability = output.softmax(1)
-    sure, predicted = probability.max(1)  # (N,)
-    names = task.targets.names
+        figures["confusion"] = confusion_matrix(output.argmax(1), target.long(), names)
+    sure, predicted = output.softmax(1).max(1)  # (N,)
     titles = {
         n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})"
         for n in worst(torch.where(predicted == target, 0, sure))
@@ -33,9 +32,9 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     return figures
 
 
-def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
+def confusion_matrix(predicted: Tensor, target: Tensor, names: list[str]) -> Figure:
     """Return a picture of how many samples of each class (row) were predicted as each class (column)."""
-    classes, names = task.targets.out_size, [str(name)[:20] for name in task.targets.names]
+    classes = len(names)
     counts = np.bincount((target * classes + predicted).numpy(), minlength=classes**2).reshape(classes, classes)
     side = min(12.0, 2.5 + 0.3 * classes)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -43,11 +42,11 @@ def confusion_matrix(predicted: Tensor, target: Tensor, task: Task) -> Figure:
     shares = counts / counts.sum(1, keepdims=True).clip(1)  # of the samples of the class
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(f"{len(target):,} samples of the validation", fontsize=9)
     if classes <= MOST_NAMES:
-        axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0)
-        axes.set_yticks(range(classes), names)
+        size = min(10, 400 / classes)  # points
+        axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
+        axes.set_yticks(range(classes), names, fontsize=size)
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", size=0.8 * size, color=colour)
     return figure

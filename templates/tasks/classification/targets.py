@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .config import TaskSettings
-from .errors import DataError
+from .errors import DataError, shorten
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -58,7 +58,7 @@ class Targets:
         counts = {name: np.bincount(y, minlength=self.out_size) for name, y in encoded.items()}  # (K,) each
         by_size = np.argsort(-counts["train"], kind="stable")  # the largest class first
         shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
-        names = {k: repr(self.names[k])[:30] for k in shown}
+        names = {k: shorten(repr(self.names[k]), 30) for k in shown}
         width = max(5, *map(len, names.values()))
         lines = [f"{'class':<{width}}" + "".join(f"{name:>9}" for name in counts)]
         lines += [f"{names[k]:<{width}}" + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]

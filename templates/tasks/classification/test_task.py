@@ -22,7 +22,7 @@ def task(**settings: Any) -> Task:
     return Task(Targets(["a", "b", "c"], [1, 1, 2]), TaskSettings(**settings), CPU)
 
 
-def of_classes(names: list[int]) -> Task:
+def of_classes(names: list[str | int]) -> Task:
     return Task(Targets(names, [1] * len(names)), TaskSettings(), CPU)
 
 
@@ -116,6 +116,16 @@ def test_predictions_have_the_original_names() -> None:
     assert np.allclose(predicted["probability"], OUTPUT.softmax(1).numpy(), atol=0.01)
     assert task().column_names() == {"probability": ["a", "b", "c"]}
     assert of_classes([3, 7, 9]).predict(OUTPUT)["prediction"].tolist() == [3, 9, 7]
+
+
+def test_long_names_are_told_apart_in_figures() -> None:
+    long = [f"adenocarcinoma of the lung, stage {stage}" for stage in ("I", "II")]
+    samples, output, target = np.zeros((2, 1, 2, 2)), torch.tensor([[0.0, 9.0], [0.0, 9.0]]), torch.tensor([0, 1])
+    figures = draw(ArrayDataset(samples, target.numpy()), output, target, of_classes(long))
+    short = ["adenocarc... stage I", "adenocarc...stage II"]
+    assert [label.get_text() for label in figures["confusion"].axes[0].get_yticklabels()] == short
+    (title,) = (axes.get_title().replace("\n", " ") for axes in figures["worst_mistakes"].axes if axes.images)
+    assert title == f"{short[0]}, taken for {short[1]} (100%)"
 
 
 def test_figures_by_hand() -> None:

@@ -18,9 +18,10 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     """
     figure, axes = grid(len(output), 3)
     after = torch.from_numpy(task.predict(output)["prediction"])
+    shown = torch.cat([after, target.to(after.dtype)])  # one range for all: what is wrong must look so
     for n in range(len(output)):
         titles = ("before", "after", "target") if n == 0 else ("", "", "")
         show(axes[3 * n], dataset[n][0], titles[0])
-        show(axes[3 * n + 1], after[n], titles[1], like=target[n])
-        show(axes[3 * n + 2], target[n], titles[2])
+        show(axes[3 * n + 1], after[n], titles[1], like=shown)
+        show(axes[3 * n + 2], target[n], titles[2], like=shown)
     return {"before_and_after": figure}

@@ -87,10 +87,22 @@ def test_samples_are_drawn_before_and_after_and_beside_their_targets() -> None:
     samples, made = np.random.default_rng(0).random((2, 2, 16, 16)), TARGET[1:].float()
     figure = draw(ArrayDataset(samples, TARGET[:2].numpy()), standardised(made), TARGET[:2], task())["before_and_after"]
 
-    assert [axes.get_title() for axes in figure.axes] == ["before", "after", "target", "", "", ""]
+    titles = ["before\nchannel 0", "after\nchannel 0", "target\nchannel 0", *["channel 0"] * 3]
+    assert [axes.get_title() for axes in figure.axes] == titles
     for n, columns in enumerate((figure.axes[:3], figure.axes[3:])):
         before, after, target = (axes.images[0] for axes in columns)
         for image, expected in ((before, samples[n, 0]), (after, made[n, 0]), (target, TARGET[n, 0])):  # channel 0
             assert np.allclose(np.asarray(image.get_array()), expected, atol=1e-4)
-        shades = (TARGET[n].min().item(), TARGET[n].max().item())  # which mean the same in both
-        assert after.get_clim() == target.get_clim() == shades
+        shades = [f(torch.cat([TARGET[:2].float(), made])).item() for f in (torch.min, torch.max)]  # the same for all
+        assert np.allclose([after.get_clim(), target.get_clim()], [shades, shades], atol=1e-4)
+
+
+def test_a_wrong_image_is_not_drawn_like_its_constant_target() -> None:
+    target = torch.zeros(2, 1, 4, 4)
+    wrong = target.clone()
+    wrong[0, 0, 1, 1] = 200
+    plain = Task(Targets([0.0], [1.0], 0, 255, 2), TaskSettings(), CPU)
+    figure = draw(ArrayDataset(target.numpy(), target.numpy()), wrong, target, plain)["before_and_after"]
+    after, expected = (axes.images[0] for axes in figure.axes[1:3])
+    assert after.norm(after.get_array()).max() == 1  # white
+    assert expected.norm(expected.get_array()).max() == 0  # black

@@ -19,6 +19,7 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     """
     mean, std = (torch.tensor(numbers, dtype=torch.float64) for numbers in (task.targets.mean, task.targets.std))
     predicted, true = output * std + mean, target * std + mean  # (N, T)
+    true = torch.where(true.abs() < 1e-6 * std, 0, true)  # it was, before it was rounded to 32 bits
     count = min(MOST_TARGETS, task.targets.out_size)
     columns = min(3, count)
     rows = -(-count // columns)
@@ -28,6 +29,8 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
         axes.plot(ends, ends, color="gray", linewidth=0.8)
         axes.scatter(true[:, k], predicted[:, k], s=6, alpha=0.6)
         axes.set(xlabel="true", ylabel="predicted", title=f"target {k}" if count > 1 else "")
+        axes.ticklabel_format(scilimits=(-2, 4))
+        axes.locator_params(axis="x", nbins=6)
 
     titles = {n: f"{row(true[n])}, predicted {row(predicted[n])}" for n in worst((output - target).square().mean(1))}
     mistakes = show_samples(dataset, titles)

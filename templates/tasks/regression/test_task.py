@@ -86,5 +86,14 @@ def test_figures_by_hand_in_the_units_of_the_file() -> None:
     assert [np.asarray(axes.images[0].get_array()).max() for axes in shown] == [2, 0]
 
 
+def test_what_was_zero_before_it_was_rounded_is_drawn_as_zero() -> None:
+    targets = Targets([4.5], [2.87])
+    y = torch.from_numpy(targets.encode(np.array([[0.0], [9.0]]), "in y"))
+    samples = np.zeros((2, 1, 2, 2))
+    figures = draw(ArrayDataset(samples, y.numpy()), y + 1, y, Task(targets, TaskSettings(), CPU))
+    assert figures["predicted_against_true"].axes[0].collections[0].get_offsets()[0, 0] == 0
+    assert figures["worst_mistakes"].axes[0].get_title().startswith(("0, ", "9, "))
+
+
 def test_titles_tell_two_numbers() -> None:
     assert row(torch.tensor([1234.5])) == "1.23e+03" and row(torch.tensor([0.1, -2.0, 3.0])) == "0.1, -2, ..."

@@ -1,8 +1,12 @@
 """What a person should look at: true and predicted masks over samples."""
 
 import numpy as np
+import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -10,7 +14,8 @@ from .plots import grid, show
 from .task import Task
 
 SAMPLES = 6  # how many are looked at, at most
-COLOURS = "tab20"  # of the classes
+TAB20 = colormaps["tab20"](range(20))
+COLOURS = [*TAB20[::2], *TAB20[1::2]]  # of classes 1, 2, ..., 20, and again: the strong ones first
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
@@ -27,17 +32,20 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
         ):
             show(each, sample, title if n == 0 else "")
             if mask is not None:
-                show_mask(each, mask[n], task.targets.out_size)
+                show_mask(each, mask[n])
+    classes = [k for k in torch.cat([target, predicted]).unique().tolist() if k > 0]
+    names = [Patch(color=COLOURS[(k - 1) % len(COLOURS)], label=str(task.targets.names[k])) for k in classes]
+    figure.legend(handles=names, loc="outside lower center", ncols=8, fontsize=7)
     return {"masks": figure}
 
 
-def show_mask(axes: Axes, mask: Tensor, classes: int) -> None:
+def show_mask(axes: Axes, mask: Tensor) -> None:
     """Lay class numbers (L,), (H, W) or (D, H, W) over what is drawn; class 0 and those below are see-through."""
     if mask.ndim == 3:
         mask = mask[mask.shape[0] // 2]
     low, high = axes.get_ylim()
-    shown = np.ma.masked_less_equal(np.atleast_2d(mask.cpu().numpy()), 0)
-    image = axes.imshow(shown, cmap=COLOURS, vmin=0, vmax=max(19, classes - 1), alpha=0.6)
+    shown = np.ma.masked_less(np.atleast_2d(mask.cpu().numpy()) - 1, 0) % len(COLOURS)
+    image = axes.imshow(shown, cmap=ListedColormap(COLOURS), vmin=0, vmax=len(COLOURS) - 1, alpha=0.6)
     if mask.ndim == 1:  # a signal: over the height of its lines
         image.set_extent((-0.5, len(mask) - 0.5, low, high))
         axes.set_aspect("auto")

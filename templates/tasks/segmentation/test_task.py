@@ -126,14 +126,18 @@ def test_samples_are_drawn_alone_and_under_their_own_masks(sides: tuple[int, ...
     output = functional.one_hot(predicted, 3).movedim(-1, 1).float()
     figure = draw(ArrayDataset(count[:, None].numpy(), target.numpy()), output, target, task())["masks"]
 
-    assert [axes.get_title() for axes in figure.axes] == ["sample", "true", "predicted", "", "", ""]
+    titles = ["sample", "true", "predicted", "", "", ""]
+    assert [axes.get_title().removesuffix("middle slice").rstrip() for axes in figure.axes] == titles
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["7", "200"]  # as the file has them
     middle = (slice(None), 2) if len(sides) == 3 else (slice(None),)  # of a volume, this slice is shown
     for n, columns in enumerate((figure.axes[:3], figure.axes[3:])):
         for axes, mask in zip(columns, (None, target, predicted), strict=True):
             layers: list[np.ndarray] = [np.ma.filled(np.ma.asarray(image.get_array()), 0) for image in axes.images]
             assert np.array_equal(layers[0], count[middle][n]) and len(layers) == (1 if mask is None else 2)
             if mask is not None:
-                assert np.array_equal(layers[1], mask[middle][n].clamp(min=0))  # 0 where it is see-through
+                colours = np.ma.asarray(axes.images[1].get_array())  # one for each class but 0, which is see-through
+                assert np.array_equal(colours.mask, mask[middle][n] <= 0)
+                assert (colours == mask[middle][n].numpy() - 1).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
@@ -143,7 +147,7 @@ def test_a_mask_lies_over_its_sample(shape: tuple[int, ...]) -> None:
         figure, axes = grid(1, 2)
         show(axes[0], torch.arange(math.prod(shape)).view(shape) % 7)
         if value is not None:
-            show_mask(axes[0], torch.full(shape[1:], value), 2)
+            show_mask(axes[0], torch.full(shape[1:], value))
         pictures.append(drawn(figure))
     assert np.array_equal(pictures[0], pictures[1]) or len(shape) == 2  # class 0 is see-through
     assert not np.array_equal(pictures[0], pictures[2])

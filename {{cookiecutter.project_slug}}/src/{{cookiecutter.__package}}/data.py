@@ -94,17 +94,16 @@ class Normalisation:
             axes = [0, *range(2, x.ndim)]
             more = x.numel() // x.shape[1]
             variances, means = torch.var_mean(x.double(), axes, correction=0, keepdim=True)  # (1, C, 1, ...)
-            ends = torch.stack([x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)])
             if count == 0:
-                mean, squares, low, high = means, variances * more, *ends
+                mean, squares = means, variances * more
             else:
                 difference, total = means - mean, count + more
                 squares += variances * more + difference.square() * count * more / total
                 mean += difference * more / total
-                low, high = low.minimum(ends[0]), high.maximum(ends[1])
             count += more
-        std = (squares / count).sqrt().float()
-        return cls(mean[0].float(), torch.where((low == high) | (std == 0), torch.inf, std)[0])
+        std = (squares / count).sqrt()
+        std = torch.where(std.float() <= 1e-12 * mean.abs(), torch.inf, std)  # by rounding, 0 may come out as 1e-16
+        return cls(mean[0].float(), std[0].float())
 
     def apply(self, x: Tensor) -> Tensor:
         """Return the samples with mean 0 and standard deviation 1."""

@@ -19,7 +19,7 @@ class EarlyStopping:
         self.maximize = maximize
         self.best = -math.inf if maximize else math.inf
         self.best_epoch: int | None = None
-        self.epochs_without_improvement = 0
+        self.since_best = 0  # epochs
 
     @classmethod
     def of(cls, monitor: str, maximize: Mapping[str, bool], *, patience: int) -> "EarlyStopping":
@@ -33,29 +33,24 @@ class EarlyStopping:
         """Record the value of an epoch and return whether it is the best so far."""
         improved = value > self.best if self.maximize else value < self.best
         if improved:
-            self.best, self.best_epoch, self.epochs_without_improvement = value, epoch, 0
+            self.best, self.best_epoch, self.since_best = value, epoch, 0
         else:
-            self.epochs_without_improvement += 1
+            self.since_best += 1
         return improved
 
     @property
     def should_stop(self) -> bool:
         """Whether patience has run out."""
-        return 0 < self.patience <= self.epochs_without_improvement
+        return 0 < self.patience <= self.since_best
 
     def __str__(self) -> str:
-        patience = f"  patience {self.epochs_without_improvement}/{self.patience}" if self.patience else ""
+        patience = f"  patience {self.since_best}/{self.patience}" if self.patience else ""
         return f"best {self.best:.4f}{patience}"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs; `patience` is a setting, so that a resumed run may change it."""
-        return {
-            "best": self.best,
-            "best_epoch": self.best_epoch,
-            "epochs_without_improvement": self.epochs_without_improvement,
-        }
+        return {"best": self.best, "best_epoch": self.best_epoch, "since_best": self.since_best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.epochs_without_improvement = state["epochs_without_improvement"]
+        self.best, self.best_epoch, self.since_best = state["best"], state["best_epoch"], state["since_best"]

@@ -97,6 +97,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def shorten(text: str, length: int) -> str:
+    """Return a text without its middle if it is long: names often differ at their end."""
+    return text if len(text) <= length else f"{text[: length // 2 - 1]}...{text[2 - (length + 1) // 2 :]}"
+
+
 def note(text: str) -> None:
     """Tell people on stderr, if anybody listens, what they should know, though it stops nothing."""
     with suppress(OSError):

@@ -21,7 +21,7 @@ from .optimizer import build_optimizer, build_schedule, layout
 from .parsing import check_saved
 from .run import Run
 from .saver import Interval
-from .settings_file import flatten, to_yaml
+from .settings_file import MAY_CHANGE, flatten, to_yaml
 from .signals import StopRequest
 from .step import Step
 from .task import Task
@@ -129,7 +129,9 @@ class Experiment:
         if checkpoint:
             trainer.load_state_dict(checkpoint)
         else:
-            trainer.logbook.hyperparameters(flatten(asdict(settings)), self.task.maximize)
+            numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]
+            fixed = {name: value for name, value in flatten(asdict(settings)) if name not in MAY_CHANGE}
+            trainer.logbook.hyperparameters(fixed, numbers)
         return trainer
 
     def context(self) -> dict[str, Any]:

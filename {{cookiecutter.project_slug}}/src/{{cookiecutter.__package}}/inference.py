@@ -92,15 +92,17 @@ class Trained:
 
     @torch.inference_mode()
     def figures(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> "dict[str, Figure]":
-        """Return what a person should look at, by name."""
+        """Return what a person should look at in the validation split, by name."""
         from .figures import SAMPLES, draw  # which import matplotlib: half a second
 
-        count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
-        if count > SAMPLES:  # some from everywhere in the file
+        if (count := len(dataset)) > SAMPLES:  # type: ignore[arg-type]  # some from everywhere in the file
             dataset = Subset(dataset, [k * count // SAMPLES for k in range(SAMPLES)])
         parts = [(self.forward(x).float().cpu(), y.cpu()) for x, y in self.batches(dataset).epoch()]
         output, target = (torch.cat(part) for part in zip(*parts, strict=True))
-        return draw(dataset, output, target, self.task)
+        figures = draw(dataset, output, target, self.task)
+        for figure in figures.values():
+            figure.suptitle(f"{len(target):,} samples of the validation\nweights of epoch {self.epoch}", fontsize=8)
+        return figures
 
     @torch.inference_mode()
     def predict(self, x: Samples, path: Path) -> dict[str, Array]:

@@ -78,12 +78,12 @@ class Logbook:
                 self.write(f"TensorBoard's file cannot be written ({error.strerror}): metrics.jsonl has the numbers")
             self.has_curves = False
 
-    def hyperparameters(self, settings: Iterable[tuple[str, Any]], metrics: Iterable[str]) -> None:
-        """Fill TensorBoard's tab of hyperparameters, with metrics of the validation; once, at the start of a run."""
-        plain = {n: v if isinstance(v, bool | int | float) else printable(str(v)) for n, v in settings}
+    def hyperparameters(self, settings: Mapping[str, Any], numbers: Iterable[str]) -> None:
+        """Fill TensorBoard's tab of hyperparameters, with these numbers of each epoch; once, at the start of a run."""
+        plain = {n: v if isinstance(v, bool | int | float) else printable(str(v)) for n, v in settings.items()}
         # Not add_hparams: it would make another run folder.
         with self.curves():
-            for summary in hparams(plain, {tag(f"val_{name}"): 0.0 for name in metrics}):
+            for summary in hparams(plain, {tag(name): 0.0 for name in numbers}):
                 self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
 
     def figures(self, figures: "Mapping[str, Figure]", *, step: int) -> None:

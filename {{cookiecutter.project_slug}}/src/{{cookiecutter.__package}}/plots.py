@@ -30,17 +30,19 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
     """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
     sample, like = (torch.as_tensor(tensor).cpu().float() for tensor in (sample, sample if like is None else like))
     low, high = like.min().item(), like.max().item()
-    axes.set_title(textwrap.fill(title[:60], 26), fontsize=7)
+    lines = textwrap.wrap(title[:60], 26)
+    if sample.ndim == 4:  # (C, D, H, W)
+        sample = sample[:, sample.shape[1] // 2]
+        lines.append("middle slice")
     if sample.ndim == 2:  # (C, L)
         axes.plot(sample.T.numpy(), linewidth=0.8)
         axes.set_ylim(low, high + (low == high))
-        return
-    if sample.ndim == 4:  # (C, D, H, W)
-        sample = sample[:, sample.shape[1] // 2]
-    if len(sample) == 3:  # red, green, blue
+    elif len(sample) == 3:  # red, green, blue
         axes.imshow(((sample - low) / (high - low or 1)).clamp(0, 1).permute(1, 2, 0).numpy())
     else:
         axes.imshow(sample[0].numpy(), cmap="gray", vmin=low, vmax=high)
+        lines += ["channel 0"] if len(sample) > 1 else []
+    axes.set_title("\n".join(lines), fontsize=7)
 
 
 def show_samples(dataset: Dataset[tuple[Tensor, Tensor]], titles: dict[int, str]) -> Figure | None:

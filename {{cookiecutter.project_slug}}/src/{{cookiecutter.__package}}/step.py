@@ -81,11 +81,7 @@ class Step:
         if late := [name for name in model if name not in self.trained_names]:
             what = f"the model has got weights while it trained, such as {late[0]}, and nothing has trained them"
             raise ConfigError(what, "in model.py", "make all layers in __init__")
-        return {
-            "model": model,
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-        }
+        return {"model": model, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""

@@ -98,6 +98,7 @@ class Trainer:
             raise diverged(f"the validation loss is {loss}", where, self.epoch + 1, fix)
         self.epoch, self.batch = self.epoch + 1, 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
+        numbers[f"best_{self.monitor}"] = self.early_stopping.best
         self.logbook.epoch(self.line(numbers), numbers, improved=improved)
         self.save(best=improved)
 
