@@ -47,7 +47,18 @@ def test_fill_values_are_named(share: float, fill: float) -> None:
     assert remark.startswith(f"target 0 is {fill:g} in ")
     images = np.repeat(filled[:, None, :], 2, axis=1)  # (N, C, L), as targets have them that are images
     (remark,) = said(TABLE, images)
-    assert remark.startswith(f"target 0 is {fill:g} in ")
+    assert remark.startswith(f"target 0, like 1 more, is {fill:g} in ")
+
+
+def test_a_fill_value_in_another_split_is_not_called_a_unit() -> None:
+    filled = TABLE.copy()
+    filled[7, 1] = -9999
+    (remark,) = said(TABLE, val=filled)
+    assert remark.startswith("in val, feature 1 is -9999 in 0.25%, and otherwise -")
+    (remark,) = said(filled, val=TABLE)
+    assert remark.startswith("feature 1 is -9999 in 0.25%, and ")
+    filled[9, 2] = -9999
+    assert said(filled, val=TABLE)[0].startswith("feature 1, like 1 more, is -9999 in 0.25%, and ")
 
 
 def test_of_large_samples_some_positions_are_looked_at() -> None:

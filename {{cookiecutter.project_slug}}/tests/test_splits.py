@@ -115,7 +115,7 @@ def test_order_and_groups_exclude_each_other() -> None:
     ("whole", "sentence"),
     [
         (samples(2), "2 samples are too few to cut val and test from"),
-        (samples(30, np.arange(30) % 2), "2 groups are too few to cut val and test from"),
+        (samples(30, np.arange(30) % 2), r"2 groups \(train needs each class\) are too few to cut val and test from"),
         (Split(np.broadcast_to(np.uint8(0), (9, 2**50)), np.arange(9)), "needs 9437184.0 GiB .*; for the splits of"),
     ],
 )

@@ -18,15 +18,15 @@ SPLIT = Split(np.arange(20).reshape(10, 2), np.zeros(10))
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (np.array([[3, -1], [0, 250]], ">i2"), ">i2      (2, 2)             -1 to 250"),
+        (np.array([[3, -1], [0, 250]], ">i2"), ">i2      (2, 2)                -1 to 250"),
         (
             np.array([1, np.nan, np.inf, np.nan, 2.5]),
-            "float64  (5,)               1 to 2.5, 2 missing (nan), 1 infinite",
+            "float64  (5,)                  1 to 2.5, 2 missing (nan), 1 infinite",
         ),
-        (np.array([np.nan, np.nan], np.float16), "float16  (2,)              , 2 missing (nan)"),
+        (np.array([np.nan, np.nan], np.float16), "float16  (2,)                 , 2 missing (nan)"),
         (np.array(["a", "b"]), "<U1      (2,)"),
-        (np.array([True, False]), "bool     (2,)               0 to 1"),
-        (np.array(7.0), "float64  ()                 7 to 7"),
+        (np.array([True, False]), "bool     (2,)                  0 to 1"),
+        (np.array(7.0), "float64  ()                    7 to 7"),
         (np.zeros((0, 3)), "float64  (0, 3)"),
         (np.array([1j]), "complex128 (1,)"),
     ],

@@ -60,12 +60,13 @@ def build_model(
 
     Raises ConfigError for a shape that the network cannot take, and for a wrong `in_size`.
     """
-    if len(sample_shape) != 3 or min(sample_shape[1:]) < 35:
-        raise ConfigError(
-            f"an alexnet needs images of shape (C, H, W) with 35 x 35 pixels at least, not {sample_shape}",
-            "in build_model",
-            "say where the channels are with --data.channels (none: grey images); for other data, use another model",
-        )
+    if len(sample_shape) != 3:
+        what = f"an alexnet needs images (C, H, W), and a sample has {len(sample_shape)} axes"
+        fix = "say where the channels are with --data.channels (none: grey images); for other data, use another model"
+        raise ConfigError(what, "in build_model", fix)
+    if min(sample_shape[1:]) < 35:
+        what = f"an alexnet needs 35 x 35 pixels at least, and a sample is {sample_shape}"
+        raise ConfigError(what, "in build_model", "enlarge it")
     with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
         thin = build_convolutions(1, width=1)  # cheap; with groups of channels, it must be wider
         positions = thin(torch.zeros(1, 1, *sample_shape[1:])).shape[2:]

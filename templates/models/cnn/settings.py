@@ -30,6 +30,7 @@ class ModelSettings:
         features = [self.width * 2 ** (self.depth - 1), *(side // 2**self.depth for side in sample_shape[1:])]
         if self.in_size not in (None, math.prod(features)):
             return None
-        return f"in_size {math.prod(features)} = {' x '.join(map(str, features))}, into the first linear layer"
+        large = "; it has most weights: --data.resize makes it smaller" if math.prod(features) > 2**16 else ""
+        return f"in_size {math.prod(features)} = {' x '.join(map(str, features))}, into the first linear layer{large}"
 
 

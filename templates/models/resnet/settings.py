@@ -14,7 +14,8 @@ class ModelSettings:
         require(8 <= self.width <= 2**12, "model.width", self.width, f"8 to {2**12}")
         small = self.stem == "small"
         fits = self.depth % 6 == 2 and 8 <= self.depth <= 1202 if small else self.depth in (18, 34, 50, 101, 152)
-        rule = "6n + 2: 8, 14, 20, 26, ..." if small else "18, 34, 50, 101 or 152 with --model.stem large"
+        rule = "18, 34, 50, 101 or 152 with --model.stem large"
+        rule = f"6n + 2 (8, 14, 20, ...), or {rule}" if small else rule
         require(fits, "model.depth", self.depth, rule)
 
     @property

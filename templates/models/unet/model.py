@@ -84,7 +84,7 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, dep
         raise ConfigError(
             f"a unet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
             "in build_model",
-            "say where the channels are with --data.channels (none: grey images, single signals)",
+            "say where the channels are with --data.channels (none: grey images or volumes, single signals)",
         )
     return UNet(
         in_channels=in_channels,

@@ -125,7 +125,7 @@ def channels_first(x: Array, channels: str, where: str) -> Array:
         return x
     short = [axis for axis in (1, x.ndim - 1) if x.shape[axis] <= 4]
     if channels == "auto" and len(short) != 1:
-        fix = "say --data.channels first, last, or none (grey images, single signals)"
+        fix = "say --data.channels first, last, or none (grey images or volumes, single signals)"
         raise DataError(f"it is unclear which axis of {x.shape} holds the channels", where, fix)
     return x if channels == "auto" and short == [1] else np.moveaxis(x, -1, 1)
 

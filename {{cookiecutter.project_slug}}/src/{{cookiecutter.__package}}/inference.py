@@ -71,7 +71,7 @@ class Trained:
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
-            fix = "give the same columns, or crop, pad or resize; --data.channels says where the channels are"
+            fix = "give the same columns or sides; x[None], if it is one sample; --data.channels, if they lie elsewhere"
             raise DataError(what, f"in {path}", fix)
         if self.normalisation and (doubt := other_scale(dataset, self.normalisation)):
             note(f"in {path}, {doubt}")

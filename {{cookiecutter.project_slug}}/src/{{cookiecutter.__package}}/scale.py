@@ -24,14 +24,14 @@ def doubts(
     if (values == values[:, :1]).all():
         yield f"each {name} is the same number everywhere, such as {values[0, 0]:g}: there is nothing to learn from"
         return
-    if remark := fill_value(name, values):
-        yield remark
+    if filled := fill_value(name, values):
+        yield filled
     numbers = y.ndim > 1 and y.dtype.kind == "f"  # (N, T) of a regression, (N, C, ...) of images
     if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
         yield remark
     for split, dataset in datasets.items():
-        if normalisation and split != "train" and (remark := other_scale(dataset, normalisation)):
-            yield f"in {split}, {remark}"
+        if normalisation and split != "train" and not filled and (remark := other_scale(dataset, normalisation)):
+            yield f"in {split}, {fill_value(*by_channel(dataset)) or remark}"
 
 
 def fill_value(name: str, values: Tensor) -> str | None:
@@ -43,9 +43,10 @@ def fill_value(name: str, values: Tensor) -> str | None:
         quartiles = [others.kthvalue(1 + rank, dim=1, keepdim=True).values for rank in (quarter, 3 * quarter)]
         far = (torch.maximum(low - ends, ends - high) > GAP * (high - low)) & (quartiles[0] < quartiles[1])
         if far.any():
-            at = int(far.flatten().nonzero()[0])
+            at, *more = far.flatten().nonzero().flatten().tolist()
             share = (values[at] == ends[at]).double().mean().item()
-            what = f"{name} {at} is {ends[at].item():g} in {100 * share:.2g}%, and otherwise {low[at].item():.4g}"
+            which = f"{name} {at}, like {len(more)} more," if more else f"{name} {at}"
+            what = f"{which} is {ends[at].item():g} in {100 * share:.2g}%, and otherwise {low[at].item():.4g}"
             return f"{what} to {high[at].item():.4g}: leave it out or replace it, if it stands for a missing number"
     return None
 

@@ -72,7 +72,9 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
         *others, rest = np.split(order, np.cumsum(sizes))
         parts = [rest, *others]
     if not all(map(len, parts)):
-        count = f"{len(train)} samples" if train.groups is None else f"{len(np.unique(train.groups))} groups"
+        count = f"{len(train)} samples"
+        if train.groups is not None:
+            count = f"{len(np.unique(train.groups))} groups{'' if classes is None else ' (train needs each class)'}"
         what = f"{count} are too few to cut {' and '.join(names[1:])} from"
         fix = "give more of them, or the splits themselves: x_train, x_val, x_test"
         raise DataError(what, f"in {settings.path}", fix)

@@ -21,7 +21,8 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     yield f"data    {settings.data.path}: {sizes}; a sample is {shape}{resized}"
     if experiment.data.has_groups:
         yield f"        cut so that samples that are equal in {settings.data.groups!r} stay together"
-    if not experiment.data.resident:
+    train = experiment.data.splits["train"]
+    if not experiment.data.resident and gives_batches(train):
         yield "        read from the files batch by batch: neighbours stay near each other in the order of an epoch"
     for doubt in experiment.data.doubts:
         yield f"        {doubt}"
@@ -39,7 +40,6 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     if settings.init_from and not experiment.checkpoint:
         anew = ", ".join(experiment.not_loaded) or "none"
         yield f"init    {settings.init_from}; weights that start anew: {anew}"
-    train = experiment.data.splits["train"]
     if experiment.data.resident and isinstance(getattr(train, "x", None), Stream):
         yield "        the samples stay in the memory of the host, since the GPU has no room for them (slower)"
     if not gives_batches(train):

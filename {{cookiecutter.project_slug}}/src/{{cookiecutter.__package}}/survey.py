@@ -21,7 +21,7 @@ def describe_array(file: ArrayFile, name: str) -> str:
         array = file.read(name)
     except DataError as error:
         return str(error).partition("; in ")[0]  # its "what"
-    kind = f"{array.dtype!s:<8.60} {array.shape!s:<18}"
+    kind = f"{array.dtype!s:<8.60} {array.shape!s:<21}"
     if array.dtype.kind not in "biuf" or array.size == 0:
         return kind.rstrip()
     low, high, missing, infinite = np.inf, -np.inf, 0, 0

@@ -123,12 +123,10 @@ class Trainer:
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""
-        merit = f"val_{self.step.task.figure_of_merit}"
-        return (
-            f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}  train_loss {numbers['train_loss']:.4f}"
-            f"  val_loss {numbers['val_loss']:.4f}  {merit} {numbers[merit]:.4f}  {self.early_stopping}"
-            f"  {numbers['samples_per_second']:,.0f} samples/s"
-        )
+        names = dict.fromkeys(["train_loss", "val_loss", f"val_{self.step.task.figure_of_merit}", self.monitor])
+        shown = "  ".join(f"{name} {numbers[name]:.4f}" for name in names)
+        start, speed = f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}", numbers["samples_per_second"]
+        return f"{start}  {shown}  {self.early_stopping}  {speed:,.0f} samples/s"
 
     def too_large(self, what: str) -> OutOfMemoryError:
         """Return the error that says what to try."""

@@ -54,18 +54,18 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     if others := [name for name in file.members if name not in known]:
         show(f"  not used  {', '.join(others)}")
     used = input_shape(shape, settings.resize, model.minimum_size)
-    if used != shape:
-        least = ", the least that the model takes" if settings.resize == "none" else ""
-        show(f"  resize    samples become {used}{least}")
     outline = model.outline(used)
     if outline is None:
         from ..model import build_model  # which takes a second, and has the sentence for it
 
         build_model(used, targets.out_size, **asdict(model))
+    if used != shape:
+        least = ", the least that the model takes" if settings.resize == "none" else ""
+        show(f"  resize    samples become {used}{least}")
     show(f"  model     {outline}")
     show(f"train it: {shlex.join([program, 'train', *flags])}")
 
 
 def show(line: str) -> None:
     """Print a line; names in files may hold anything."""
-    print(printable(line))
+    print(printable(line), flush=True)  # an error comes after it, in a file, too
