@@ -40,4 +40,4 @@ if __name__ == "__main__":
     if unknown := set(sys.argv[1:]) - set(offered):
         sys.exit(f"there is no {', '.join(sorted(unknown))}; choose among: {', '.join(offered)}")
     for name in sys.argv[1:] or offered:
-        record(*name.split("-"))
+        record(*name.split("-", 1))

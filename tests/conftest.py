@@ -23,6 +23,9 @@ HANDFUL = {
     ("classification", "cnn"), ("multilabel", "vit"), ("regression", "mlp"), ("segmentation", "unet"),
     ("image_to_image", "unet"),
 }  # fmt: skip
+# And these for all models: each of the others with its first task.
+FIRST = {model: (task, model) for task, model in reversed(COMBINATIONS)}
+EACH_MODEL = HANDFUL | {FIRST[model] for model in FIRST if model not in {each for _, each in HANDFUL}}
 Render = Callable[..., Path]
 combinations = pytest.mark.parametrize(("task", "model"), COMBINATIONS, ids=["-".join(pair) for pair in COMBINATIONS])
 

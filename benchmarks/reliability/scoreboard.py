@@ -31,11 +31,12 @@ from hooks.answers import MODELS
 
 PACKAGES = ("torch", "numpy", "lightning")
 Rows = dict[str, dict[str, Any]]
+ALL = sum(map(len, MODELS.values()))
 WHOLE = "ends with the bits of a run that was left alone, and no point of a curve is missing or there twice"
 ONE_SENTENCE = "one sentence and exit 2, or it is read; no traceback, nothing runs, nothing is left behind"
 TITLES = {
     "kills": ("SIGKILL of an mlp in six modes, then `--resume auto`", WHOLE),
-    "combinations": ("SIGKILL in each of the 17 combinations, in two modes, then `--resume auto`", WHOLE),
+    "combinations": (f"SIGKILL in each of the {ALL} combinations, in two modes, then `--resume auto`", WHOLE),
     "signals": ("SIGINT, SIGTERM, SIGUSR1 at any time, then `--resume auto`", f"leaves with its code, and {WHOLE}"),
     "starts": ("starts of one name, 20 at the same time", "each trains in a directory of its own"),
     "double_resumes": ("resumes of a run that is being resumed", f"refused with exit 5; the first one {WHOLE}"),
