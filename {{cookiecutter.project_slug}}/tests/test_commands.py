@@ -135,7 +135,7 @@ def test_inspect_shows_what_training_would_use(run: Run, small: Path) -> None:
     code, output, errors = run("inspect")
     assert (code, errors) == (0, "")
     for part in (
-        f"x              uint8    {x.shape!s:<18} 0 to {x.max()}",
+        f"x              uint8    {x.shape!s:<21} 0 to {x.max()}",
         f"sample    channels 1, height {x.shape[2]}, width {x.shape[3]}",
         "targets   ",
         "splits    126 train, 27 val, 27 test; cut at random by --data.split-seed 0",

@@ -15,7 +15,7 @@ from .tensors import fits, on_device, to_tensor
 
 
 def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
-    """Return a dataset of samples x (N, C, ...) and encoded targets y (N, ...).
+    """Return a dataset of samples x (N, C, ...), an array or `Rows` of a file, and encoded targets y (N, ...).
 
     All commands make theirs here: put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it. Give
     it `training = False`, if it needs to know: on the training split, it is set to True.
