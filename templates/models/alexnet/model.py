@@ -61,11 +61,11 @@ def build_model(
     Raises ConfigError for a shape that the network cannot take, and for a wrong `in_size`.
     """
     if len(sample_shape) != 3:
-        what = f"an alexnet needs images (C, H, W), and a sample has {len(sample_shape)} axes"
+        what = f"an alexnet needs images of shape (C, H, W), not samples of {len(sample_shape)} axes"
         fix = "say where the channels are with --data.channels (none: grey images); for other data, use another model"
         raise ConfigError(what, "in build_model", fix)
     if min(sample_shape[1:]) < 35:
-        what = f"an alexnet needs 35 x 35 pixels at least, and a sample is {sample_shape}"
+        what = f"an alexnet needs images of shape (C, 35, 35) or larger, not {sample_shape}"
         raise ConfigError(what, "in build_model", "enlarge it")
     with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
         thin = build_convolutions(1, width=1)  # cheap; with groups of channels, it must be wider
