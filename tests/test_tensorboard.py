@@ -68,7 +68,7 @@ def test_a_live_tensorboard_shows_every_run_side_by_side(digits: Path) -> None:
         for name in expected:
             assert set(tags[name]) == {
                 "loss/train", "loss/val", "accuracy/val", "macro_f1/val", "top_5_accuracy/val", "learning_rate",
-                "samples_per_second",
+                "samples_per_second", "best_val_loss",
             }  # fmt: skip
         (large,) = (name for name in expected if name.startswith("large"))
         points = ask(f"{address}/data/plugin/scalars/scalars?run={large.replace('/', '%2F')}&tag=loss%2Fval", 3)
