@@ -17,6 +17,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 
 from .conftest import PROJECT, Command, Run, launch, newest, on_small_data, wait_for
@@ -382,6 +383,19 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(run: Run, t
         (checkpoints / name).write_bytes(b"PK")
     code, _, errors = run("train", f"--resume={trained}", "--epochs=4")
     assert code == 5 and errors.startswith("error: the checkpoint cannot be read "), errors
+
+
+def test_what_is_continued_from_the_best_checkpoint_becomes_the_last_one(run: Run, trained: Path) -> None:
+    """Though nothing is left to train: it was killed between the two, at the end of the last epoch."""
+    checkpoints = trained / "checkpoints"
+    whole = load_checkpoint((checkpoints / "last.pt").replace(checkpoints / "best.pt"))
+    (checkpoints / "previous.pt").replace(checkpoints / "last.pt")
+    (trained / "status.json").unlink()
+    code, output, _ = run("train", f"--resume={trained}")
+    assert code == 0 and "resumed after step 4, from best.pt, which is newer than last.pt\n" in output
+    last = load_checkpoint(checkpoints / "last.pt")
+    assert last.keys() == whole.keys() and last["progress"] == whole["progress"]
+    assert all(torch.equal(weight, whole["model"][name]) for name, weight in last["model"].items())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")

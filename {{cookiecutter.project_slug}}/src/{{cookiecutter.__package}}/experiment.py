@@ -129,8 +129,8 @@ class Experiment:
         if checkpoint:
             trainer.load_state_dict(checkpoint)
         else:
-            numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]
             fixed = {name: value for name, value in flatten(asdict(settings)) if name not in MAY_CHANGE}
+            numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]
             trainer.logbook.hyperparameters(fixed, numbers)
         return trainer
 

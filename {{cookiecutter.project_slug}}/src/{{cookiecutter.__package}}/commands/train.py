@@ -39,9 +39,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
     if fast_dev_run:
         print("every phase but the drawing works on one batch; nothing was kept")
     else:
-        runs = settings.runs_dir
-        if folder:  # unless it was put somewhere else, beside runs of its name
-            runs = folder.parent.parent if folder.parent.name == settings.name else folder
+        # A run that was put somewhere else is shown alone.
+        runs = folder.parent.parent if folder and folder.parent.name == settings.name else folder or settings.runs_dir
         print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
 
 
@@ -55,11 +54,12 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = 
     with experiment.trainer(run, stop) as trainer:
         facts = {name: trainer.context[name] for name in ("data_sha256", "resident", "processes")}
         changed = write_capsule(run, exact=experiment.exact, device=name_of(experiment.device), **facts)
-        for line in summarize(experiment):
+        for line in (*summarize(experiment), f"run     {run.folder}"):
             trainer.logbook.write(line)
-        trainer.logbook.write(f"run     {run.folder}")
         if experiment.checkpoint:
             trainer.logbook.write(f"resumed after step {trainer.global_step}, from {experiment.checkpoint['source']}")
+            if experiment.checkpoint["source"] != run.last.name:
+                trainer.save()  # last.pt gets what is continued: there may be no step left that would save it
         if changed:
             trainer.logbook.write(f"changed since it began: {', '.join(changed)}; it need not end with the same bits")
         run.outcome = trainer.fit()
