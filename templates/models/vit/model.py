@@ -85,8 +85,7 @@ class ViT(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        # The authors draw them with 0.02: from few samples it is then hard to learn where patches are.
-        nn.init.normal_(self.positions)
+        nn.init.normal_(self.positions)  # with the authors' 0.02, few samples hardly tell where patches are
         nn.init.zeros_(self.output.weight)
 
     def forward(self, x: Tensor) -> Tensor:

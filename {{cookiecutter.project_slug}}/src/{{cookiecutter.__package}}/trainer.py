@@ -173,6 +173,7 @@ class Trainer:
         self.step.load_state_dict(state)
         self.early_stopping.load_state_dict(state["early_stopping"])
         self.epoch, self.batch, self.global_step = (state["progress"][k] for k in ("epoch", "batch", "step"))
+        self.step.set_learning_rate(self.schedule(max(0, self.epoch - (self.batch == 0))))  # that of its last step
         self.losses.values.copy_(state["losses"] if self.workers.leads else torch.zeros(()))
         restore_random_states(state["random"][self.workers.rank])
 
