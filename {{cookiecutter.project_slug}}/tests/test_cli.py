@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import make_dataclass
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.parsing import parse
 from {{ cookiecutter.__package }}.settings_file import read_flags
 
@@ -49,6 +52,14 @@ def test_a_mistake_gets_one_sentence(
 ) -> None:
     assert main(command.split()) == code
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize("kind", [float, Optional[float]])
+def test_a_number_of_one_s_own_need_not_be_whole(kind: type) -> None:
+    own = make_dataclass("own", [("share", kind, 0.5)])
+    assert parse(own, ["--share=0.25"]).share == 0.25
+    with pytest.raises(ConfigError, match=r"^--share is a number, not 'half'; on the command line; see"):
+        parse(own, ["--share=half"])
 
 
 @pytest.mark.parametrize(

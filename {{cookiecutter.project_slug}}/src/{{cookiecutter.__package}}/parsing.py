@@ -27,8 +27,8 @@ MEANT = {  # by what people write from habit
     "--optimizer": "the optimizer is that of optimizer.py",
 }
 PLAINER = {  # what tyro says, and what that means
-    r"Error parsing (\S+): (?:invalid literal for int|no type).*?('.*')]?": r"\1 is a whole number, not \2",
-    r"Error parsing (\S+): could not convert string to float: (.*)": r"\1 is a number, not \2",
+    r"Error parsing (\S+): (?:invalid literal for int|no type.*INT).*?('.*')]?": r"\1 is a whole number, not \2",
+    r"Error parsing (\S+): (?:could not convert|no type.*FLOAT).*?('.*')]?": r"\1 is a number, not \2",
     r"Missing value for argument '(.*)'\. Expected.*": r"\1 has no value",
     r" \(applied to .*?\)": "",
 }
