@@ -25,8 +25,8 @@ from .example import targets
 from .test_architecture import DENSE, TAKEN, TOO_LARGE
 
 FILES = {
-    ".lock", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "checkpoints/previous.pt", "config.yaml",
-    "evaluation.json", "metrics.jsonl", "status.json", "train.log",
+    ".lock", ".look", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "checkpoints/previous.pt",
+    "config.yaml", "evaluation.json", "metrics.jsonl", "status.json", "train.log",
 }  # fmt: skip
 
 

@@ -3,17 +3,16 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 from {{ cookiecutter.__package }}.arguments import Train
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
 from {{ cookiecutter.__package }}.parsing import parse
-from {{ cookiecutter.__package }}.resume import Resumed, find_run
+from {{ cookiecutter.__package }}.resume import Resumed, find_run, is_locked
 from {{ cookiecutter.__package }}.run import Run
 
 from .conftest import Run as Call
@@ -48,17 +47,26 @@ def test_auto_finds_the_newest_run_that_nobody_trains(settings: Settings) -> Non
     assert (found := resume(settings, run=folders[0])) and found.folder == folders[0]
 
 
-def test_a_run_is_free_though_another_process_looks_at_it(settings: Settings) -> None:
-    folder = settings.runs_dir / settings.name / "20260101-000000-abcd"
-    run, lock = left(folder, settings), FileLock(folder / ".lock", thread_local=False)
-    for _ in range(3):
-        lock.acquire()
-        Timer(0.03, lock.release).start()
-        assert (found := resume(settings)) and found.folder == folder
-        lock.acquire()
-        Timer(0.03, lock.release).start()
-        with run:
-            assert resume(settings) is None
+def test_a_run_is_free_though_others_look_at_it(settings: Settings) -> None:
+    folder, done = settings.runs_dir / settings.name / "20260101-000000-abcd", Event()
+    run = left(folder, settings)
+
+    def look() -> None:
+        while not done.wait(0.001):
+            is_locked(folder)
+
+    others = [Thread(target=look) for _ in range(2)]
+    for each in others:
+        each.start()
+    try:
+        for _ in range(50):
+            assert not is_locked(folder)
+            with run:
+                assert is_locked(folder)
+    finally:
+        done.set()
+        for each in others:
+            each.join()
 
 
 def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Settings) -> None:

@@ -67,8 +67,7 @@ class ViT(nn.Module):
     ) -> None:
         super().__init__()
         in_channels, *sides = sample_shape
-        # Zeros at the end of each side fill the last patch.
-        self.padding = [amount for side in reversed(sides) for amount in (0, -side % patch_size)]
+        self.padding = [amount for side in reversed(sides) for amount in (0, -side % patch_size)]  # zeros at ends
         tokens = 1 + math.prod(math.ceil(side / patch_size) for side in sides)
         self.patches = CONVOLUTIONS[len(sides)](in_channels, width, kernel_size=patch_size, stride=patch_size)
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))

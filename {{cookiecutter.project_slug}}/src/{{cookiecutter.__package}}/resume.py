@@ -100,9 +100,9 @@ def unlocked(parent: Path) -> Iterator[Path]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether some process trains the run."""
+    """Return whether some process trains the run; whoever looks, or takes the lock, holds .look meanwhile."""
     try:
-        with FileLock(folder / ".lock", timeout=0.2, poll_interval=0.01):  # others may be looking, too
+        with FileLock(folder / ".look", timeout=10, poll_interval=0.001), FileLock(folder / ".lock", timeout=0):
             return False
     except Timeout:
         return True

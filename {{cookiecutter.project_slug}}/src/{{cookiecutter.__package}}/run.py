@@ -29,7 +29,7 @@ class Run:
         self.best = checkpoints / "best.pt"  # the one that scored best on the validation split
         self.begun = False
         self.outcome = ("finished", "nothing was left to do")
-        self._lock = FileLock(folder / ".lock", timeout=1, poll_interval=0.01)  # others may look at it
+        self._lock = FileLock(folder / ".lock", timeout=0)
 
     @classmethod
     def create(cls, settings: Settings) -> "Run":
@@ -50,7 +50,8 @@ class Run:
 
     def __enter__(self) -> "Run":
         try:
-            self._lock.acquire()
+            with FileLock(self.folder / ".look", timeout=10, poll_interval=0.001):
+                self._lock.acquire()
         except Timeout as error:
             holder = read_json(self.folder / "status.json")
             what = f"the run is being trained by process {holder.get('pid', '?')} on {holder.get('host', '?')}"
