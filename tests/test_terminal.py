@@ -74,6 +74,11 @@ def test_the_bar_is_at_the_bottom_and_the_epochs_are_above_it(digits: Path) -> N
     assert b"\x1b[32m" in written  # epochs that improve are green
 
 
+def test_a_bar_that_was_there_for_a_moment_leaves_nothing(digits: Path) -> None:
+    screens, _ = watch(digits, "--fast-dev-run")
+    assert "finished: 1 epochs" in screens[-1] and not any("steps/s]" in line for line in screens[-1])
+
+
 def test_no_color_is_respected(digits: Path) -> None:
     _, written = watch(digits, "--epochs=12", NO_COLOR="1")
     assert b"epoch 12/12" in written and not re.search(rb"\x1b\[[\d;]*m", written)

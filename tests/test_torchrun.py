@@ -32,7 +32,14 @@ def torchrun(
     project: Path, *arguments: str, launcher: tuple[str, ...] = ("--nproc-per-node=2",)
 ) -> "subprocess.Popen[str]":
     """Start the real command by torchrun, one thread for each process."""
-    command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "--", "my_experiment", "train"]
+    return other_command(project, "train", *arguments, launcher=launcher)
+
+
+def other_command(
+    project: Path, *arguments: str, launcher: tuple[str, ...] = ("--nproc-per-node=2",)
+) -> "subprocess.Popen[str]":
+    """Start another one than `train` by torchrun."""
+    command = [sys.executable, "-m", "torch.distributed.run", *launcher, "-m", "--", "my_experiment"]
     return launch([*command, *arguments], project)
 
 
@@ -280,6 +287,22 @@ def test_torchrun_may_start_them_again(render: Render) -> None:
         wait_for(process, "resumed after step ")
     output, _ = finish(process)
     assert "finished: 300 epochs" in output
+
+
+def test_a_divergence_is_said_once(render: Render) -> None:
+    _, errors = finish(torchrun(render(model="mlp"), *FLAGS, "--lr=1e30"), fails=True)
+    (sentence,) = re.findall("^error: .*", errors, re.MULTILINE)
+    assert sentence.startswith("error: the loss is nan; at step ")
+
+
+def test_what_needs_no_other_process_is_done_by_the_first_one(render: Render) -> None:
+    project = render(model="mlp")
+    finish(torchrun(project, *FLAGS))
+    folder = newest_run(project)
+    output, _ = finish(other_command(project, "evaluate", str(folder)))
+    assert json.loads(output) == json.loads((folder / "evaluation.json").read_text())
+    finish(other_command(project, "predict", str(folder), "--out=predictions.csv"))
+    assert (project / "predictions.csv").is_file()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process, as only Linux can")

@@ -171,11 +171,20 @@ def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> Non
     assert set(events.PluginTagToContent("hparams")) >= {"_hparams_/experiment", "_hparams_/session_start_info"}
     began = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
     assert began.session_start_info.hparams["lr"].number_value == 0.001
+    assert not any(each.string_value == "None" for each in began.session_start_info.hparams.values())
     assert "epochs" not in began.session_start_info.hparams  # a resume may change it, and TensorBoard keeps the first
     best = [each.value for each in events.Scalars("best_val_loss")]
     losses = [each.value for each in events.Scalars("loss/val")]
     assert best == [min(losses[:1]), min(losses)]
     assert list(trained.parent.iterdir()) == [trained]
+
+
+def test_tensorboard_gets_the_batch_size_that_was_chosen(run: Run, tmp_path: Path) -> None:
+    """A text beside numbers could not be sorted there."""
+    assert run("train", "--epochs=1", "--batch-size=None")[0] == 0
+    events = EventAccumulator(str(newest(tmp_path))).Reload()
+    began = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
+    assert began.session_start_info.hparams["batch-size"].number_value == 16
 
 
 def test_augmented_and_resized_runs_repeat_their_scores(run: Run, tmp_path: Path) -> None:
@@ -242,6 +251,20 @@ def test_ctrl_c_ends_a_loop_of_the_shell_too(tmp_path: Path, small: Path) -> Non
     output, _ = process.communicate()
     assert process.returncode == -signal.SIGINT and "code" not in output
     assert len(list((tmp_path / "runs").glob("*/*"))) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
+def test_ctrl_c_is_heeded_while_figures_are_drawn(start: Command, run: Run, tmp_path: Path) -> None:
+    process = start("train", "--epochs=1")
+    wait_for(process, "test ")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGINT and "\nerror: stopped by SIGINT, with everything saved; " in errors
+    assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "interrupted"
+    assert run("train", "--resume=auto", "--epochs=1")[0] == 0
+    assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "finished"
+    events = EventAccumulator(str(newest(tmp_path))).Reload()
+    assert all(len(events.Images(tag)) == 1 for tag in events.Tags()["images"])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")

@@ -33,6 +33,12 @@ def test_a_run_is_never_made_through_a_link(settings: Settings, tmp_path: Path) 
     assert set(tmp_path.iterdir()) == before
 
 
+def test_names_in_any_letters_can_be_read_where_they_are_written(settings: Settings) -> None:
+    run, content = Run.create(settings), {"f1/\u732b": 1.0, "folder": "caf\udce9"}  # the second is no text
+    run.write_json("any.json", content)
+    assert read_json(run.folder / "any.json") == content and "f1/\u732b" in (run.folder / "any.json").read_text("utf-8")
+
+
 def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:
     run = Run.create(settings)
     with run:

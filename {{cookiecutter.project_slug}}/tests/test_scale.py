@@ -29,10 +29,10 @@ def statistics(x: np.ndarray) -> Normalisation:
     return Normalisation.measure([torch.tensor(x).float()])
 
 
-def said(x: np.ndarray, y: np.ndarray | None = None, **others: np.ndarray) -> list[str]:
-    """Return the remarks on training samples x, their targets, and samples of other splits."""
+def said(x: np.ndarray, targets: dict[str, np.ndarray] | None = None, **others: np.ndarray) -> list[str]:
+    """Return the remarks on training samples x, on targets by split, and on samples of other splits."""
     splits = {"train": dataset(x), **{name: dataset(array) for name, array in others.items()}}
-    return list(doubts(splits, np.zeros(len(x), np.int64) if y is None else y, statistics(x)))
+    return list(doubts(splits, targets or {"train": np.zeros(len(x), np.int64)}, statistics(x)))
 
 
 @pytest.mark.parametrize("share", [0.0025, 0.1, 0.45])
@@ -43,11 +43,11 @@ def test_fill_values_are_named(share: float, fill: float) -> None:
     (remark,) = said(filled)
     assert remark.startswith(f"feature 1 is {fill:g} in {100 * share:.2g}%, and otherwise -")
     assert remark.endswith(": leave it out or replace it, if it stands for a missing number")
-    (remark,) = said(TABLE, filled[:, 1:2])
-    assert remark.startswith(f"target 0 is {fill:g} in ")
+    (remark,) = said(TABLE, {"train": TABLE[:, 1:2], "test": filled[:, 1:2]})
+    assert remark.startswith(f"in test, target 0 is {fill:g} in ")
     images = np.repeat(filled[:, None, :], 2, axis=1)  # (N, C, L), as targets have them that are images
-    (remark,) = said(TABLE, images)
-    assert remark.startswith(f"target 0, like 1 more, is {fill:g} in ")
+    (remark,) = said(TABLE, {"train": images})
+    assert remark.startswith(f"in train, target 0, like 1 more, is {fill:g} in ")
 
 
 def test_a_fill_value_in_another_split_is_not_called_a_unit() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .config import TaskSettings
-from .errors import DataError, shorten
+from .errors import DataError, shorten, width_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -59,9 +59,10 @@ class Targets:
         by_size = np.argsort(-counts["train"], kind="stable")  # the largest class first
         shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
         names = {k: shorten(repr(self.names[k]), 30) for k in shown}
-        width = max(5, *map(len, names.values()))
+        width = max(5, *map(width_of, names.values()))
         lines = [f"{'class':<{width}}" + "".join(f"{name:>9}" for name in counts)]
-        lines += [f"{names[k]:<{width}}" + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]
+        names = {k: name + " " * (width - width_of(name)) for k, name in names.items()}
+        lines += [names[k] + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]
         if self.out_size > 20:
             lines.insert(6, f"... {self.out_size - 10} classes of sizes between these ...")
         absent = {name: (count == 0).sum() for name, count in counts.items()}

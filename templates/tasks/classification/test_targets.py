@@ -9,7 +9,7 @@ from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
 from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.data_config import DataSettings
-from {{ cookiecutter.__package }}.errors import DataError
+from {{ cookiecutter.__package }}.errors import DataError, width_of
 from {{ cookiecutter.__package }}.targets import Targets, arrange, strata
 
 SETTINGS = TaskSettings()
@@ -87,6 +87,12 @@ def test_the_balance_of_many_classes_shows_the_largest_and_the_smallest() -> Non
     lines = many.balance({"train": np.repeat(np.arange(100), np.arange(100) + 1)})
     assert len(lines) == 12 and lines[1].split() == ["99", "100"] and lines[-1].split() == ["0", "1"]
     assert lines[6] == "... 90 classes of sizes between these ..."
+
+
+def test_chinese_names_take_two_columns_a_letter() -> None:
+    names = ["dog", "\u732b" * 30]
+    lines = Targets(names, [1, 1]).balance({"train": np.array(names)})
+    assert [width_of(line) for line in lines] == [len(lines[0])] * 3 and "..." in lines[2]
 
 
 def test_control_characters_in_labels_do_not_reach_the_terminal() -> None:

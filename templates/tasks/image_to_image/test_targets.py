@@ -60,7 +60,7 @@ def test_targets_of_other_sides_get_one_sentence(shape: tuple[int, ...]) -> None
 def test_tables_have_no_positions() -> None:
     with pytest.raises(DataError, match=r"the targets are of type .*; if samples have no channels .*, say"):
         arrange(np.zeros((2, 3)), (3,), "in y")
-    with pytest.raises(DataError, match=r"the targets are of type <U1 .*; enlarge the samples"):
+    with pytest.raises(DataError, match=r"the targets are of type <U1 .*; turn them into numbers"):
         arrange(np.full((2, 3), "a"), (3,), "in y")
 
 

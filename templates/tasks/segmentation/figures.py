@@ -15,16 +15,17 @@ from .task import Task
 
 SAMPLES = 6  # how many are looked at, at most
 TAB20 = colormaps["tab20"](range(20))
-COLOURS = [*TAB20[::2], *TAB20[1::2]]  # of classes 1, 2, ..., 20, and again: the strong ones first
+COLOURS = [*TAB20[::2], *TAB20[1::2]]  # 1, 2, ..., 20, and again: the strong ones first
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return some samples, alone, under their true masks and under the predicted ones.
 
-    Outputs are (N, K, ...), targets (N, ...). Class 0 and what is ignored are see-through.
+    Outputs are (N, K, ...), targets (N, ...). A class of value 0, and what is ignored, are see-through.
     """
     figure, axes = grid(len(output), 3)
-    predicted = output.argmax(1)
+    first = int(task.targets.names[0] != 0)  # the colour of the first class; 0 is none
+    target, predicted = target + first, output.argmax(1) + first
     for n in range(len(output)):
         sample = dataset[n][0]
         for each, title, mask in zip(
@@ -34,13 +35,13 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
             if mask is not None:
                 show_mask(each, mask[n])
     classes = [k for k in torch.cat([target, predicted]).unique().tolist() if k > 0]
-    names = [Patch(color=COLOURS[(k - 1) % len(COLOURS)], label=str(task.targets.names[k])) for k in classes]
+    names = [Patch(color=COLOURS[(k - 1) % len(COLOURS)], label=str(task.targets.names[k - first])) for k in classes]
     figure.legend(handles=names, loc="outside lower center", ncols=8, fontsize=7)
     return {"masks": figure}
 
 
 def show_mask(axes: Axes, mask: Tensor) -> None:
-    """Lay class numbers (L,), (H, W) or (D, H, W) over what is drawn; class 0 and those below are see-through."""
+    """Lay the colours (L,), (H, W) or (D, H, W) of classes over what is drawn; 0 and those below are see-through."""
     if mask.ndim == 3:
         mask = mask[mask.shape[0] // 2]
     low, high = axes.get_ylim()

@@ -36,8 +36,9 @@ class Targets:
         ignored = found.pop(settings.ignore_index, 0) / y.size
         if len(found) < 2:
             seen = " or ".join(map(str, [*found, *([settings.ignore_index] if ignored else [])]))
-            ignored_too = f"{settings.ignore_index} is ignored: if it is a class, say --task.ignore-index -1"
-            raise DataError(f"all masks are {seen}", where, f"give masks of two values or more; {ignored_too}")
+            ignored_too = f"; {settings.ignore_index} is ignored: if it is a class, say --task.ignore-index -1"
+            fix = f"give masks of two values or more{ignored_too if ignored else ''}"
+            raise DataError(f"all masks are {seen}", where, fix)
         if len(found) > MOST:
             what = f"the masks have {len(found)} values, which are too many for classes"
             raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")

@@ -83,6 +83,7 @@ def test_masks_that_are_none_get_one_sentence(masks: np.ndarray, sentence: str) 
     [
         (np.array([[0, 255]]), "all masks are 0 or 255; in train; .* 255 is ignored: if it is a class, say"),
         (np.array([[255]]), "all masks are 255; in train"),
+        (np.array([[3]]), "all masks are 3; in train; give masks of two values or more$"),
         (np.arange(2000)[None], "the masks have 1999 values, which are too many for classes; in train"),
     ],
 )

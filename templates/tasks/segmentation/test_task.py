@@ -140,6 +140,15 @@ def test_samples_are_drawn_alone_and_under_their_own_masks(sides: tuple[int, ...
                 assert (colours == mask[middle][n].numpy() - 1).all()
 
 
+def test_the_lowest_class_has_a_colour_unless_its_value_is_0() -> None:
+    dataset, target = ArrayDataset(np.zeros((1, 1, 2, 2)), np.zeros(1)), torch.tensor([[[IGNORED, 0], [1, 1]]])
+    for names, see_through, legend in (([0, 7], 2, ["7"]), ([-1, 7], 1, ["-1", "7"])):
+        named = Task(Targets(names, [1, 1], 255, 0), TaskSettings(), CPU)
+        figure = draw(dataset, functional.one_hot(target.clamp(0), 2).movedim(-1, 1).float(), target, named)["masks"]
+        assert np.ma.asarray(figure.axes[1].images[1].get_array()).mask.sum() == see_through
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == legend
+
+
 @pytest.mark.parametrize("shape", [(2, 30), (1, 8, 8), (3, 8, 8), (5, 8, 8), (1, 4, 8, 8), (3, 4, 8, 8)])
 def test_a_mask_lies_over_its_sample(shape: tuple[int, ...]) -> None:
     pictures = []

@@ -14,7 +14,6 @@ from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predi
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, note, out_of_memory, printable
 from .parsing import PROGRAM, check_command, flags_of, parse
 from .resume import find_run, settings_of
-from .run import config_of
 from .signals import StopRequest
 from .torchrun import is_follower
 
@@ -31,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(command, Train):
             with StopRequest() as stop:
                 train(command, arguments[1:], stop)
+        elif is_follower():
+            return 0  # the first process does it
         elif isinstance(command, Inspect):
             from .commands import inspect
 
@@ -101,8 +102,6 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
             settings, folder = found.settings, found.folder
             if found.added:
                 say(f"the code has got settings since the run began; it goes on with {' '.join(found.added)}")
-    if settings.init_from and folder is None:
-        config_of(settings.init_from)
     with loading():
         from .commands.train import run
 

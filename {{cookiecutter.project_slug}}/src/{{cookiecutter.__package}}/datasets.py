@@ -1,14 +1,12 @@
 """From a file to datasets: read, check, split, encode, and learn from the training split what all splits need."""
 
 import math
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .array_file import ArrayFile
 from .arrays import given_splits, load_splits
@@ -66,8 +64,10 @@ class Datasets:
         elif settings.data.normalise:
             size = max(1, min(1024, MEASURED // math.prod(self.sample_shape)))
             batches = Batches(train, batch_size=size, device=torch.device("cpu"))
-            self.normalisation = Normalisation.measure(samples(batches))
-        self.doubts = [] if checkpoint else list(doubts(self.splits, arrays["train"].y, self.normalisation))
+            bar = progress(len(batches), "measuring", unit=" batches", over=batches.epoch())
+            self.normalisation = Normalisation.measure(x for x, _ in bar)
+        targets = {name: split.y for name, split in arrays.items()}
+        self.doubts = [] if checkpoint else list(doubts(self.splits, targets, self.normalisation))
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:
@@ -78,14 +78,6 @@ class Datasets:
                 return
         fix = "put the old data back, or start a new run"
         raise RefusedError("the data has changed since the run began", str(data.path), fix)
-
-
-def samples(batches: Batches) -> Iterator[Tensor]:
-    """Yield the samples (B, C, ...) of all batches; what takes longer shows a bar."""
-    with progress(len(batches), "measuring", unit=" batches") as bar:
-        for x, _ in batches.epoch():
-            yield x
-            bar.update()
 
 
 def choose_batch_size(count: int) -> int:

@@ -3,6 +3,7 @@
 import errno
 import re
 import sys
+import unicodedata
 from contextlib import suppress
 
 from .torchrun import is_follower
@@ -97,8 +98,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def shorten(text: str, length: int) -> str:
-    """Return a text without its middle if it is long: names often differ at their end."""
+def width_of(text: str) -> int:
+    """Return how many columns a text takes on a terminal: a Chinese letter takes two."""
+    return len(text) + sum(unicodedata.east_asian_width(letter) in "FW" for letter in text)
+
+
+def shorten(text: str, most: int) -> str:
+    """Return a text without its middle if it takes more columns: names often differ at their end."""
+    length = most * len(text) // max(1, width_of(text))
     return text if len(text) <= length else f"{text[: length // 2 - 1]}...{text[2 - (length + 1) // 2 :]}"
 
 

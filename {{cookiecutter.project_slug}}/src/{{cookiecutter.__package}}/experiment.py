@@ -129,9 +129,9 @@ class Experiment:
         if checkpoint:
             trainer.load_state_dict(checkpoint)
         else:
-            fixed = {name: value for name, value in flatten(asdict(settings)) if name not in MAY_CHANGE}
+            fixed = {n: v for n, v in flatten(asdict(settings)) if n not in MAY_CHANGE and v is not None}
             numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]
-            trainer.logbook.hyperparameters(fixed, numbers)
+            trainer.logbook.hyperparameters({**fixed, "batch-size": self.data.batch_size}, numbers)
         return trainer
 
     def context(self) -> dict[str, Any]:

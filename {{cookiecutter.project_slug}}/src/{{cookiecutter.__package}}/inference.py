@@ -114,10 +114,8 @@ class Trained:
         if batches.count != len(x):  # which prediction would be whose?
             what = f"the dataset has {batches.count} samples, and the file {len(x)}"
             raise DataError(what, f"in {path}", "let build_dataset keep all of them, each once")
-        with progress(len(x), "predicting", unit=" samples") as bar:
-            for batch, _ in batches.epoch():
-                parts.append(self.task.predict(self.forward(batch)))
-                bar.update(len(batch))
+        for batch, _ in progress(len(batches), "predicting", unit=" batches", over=batches.epoch()):
+            parts.append(self.task.predict(self.forward(batch)))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -18,7 +18,7 @@ class Losses:
     def collect(self, batches: int, step: int, epoch: int) -> torch.Tensor:
         """Return the losses (batches,) up to this step, which one process keeps for all. Raises DivergedError."""
         self.workers.add([self.values])
-        losses = self.values[:batches].cpu()
+        losses = self.values[:batches].to("cpu", copy=True)
         if not self.workers.leads:
             self.values.zero_()  # they are counted: the leader has all
         wrong = (~losses.isfinite()).nonzero()

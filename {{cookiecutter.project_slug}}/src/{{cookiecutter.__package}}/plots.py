@@ -11,8 +11,10 @@ from matplotlib.font_manager import get_font_names
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .errors import shorten, width_of
+
 # Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
-CHINESE = ["Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
+CHINESE = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
 rcParams["text.parse_math"] = False  # nor is a dollar sign the start of a formula
 rcParams["font.family"] = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
 
@@ -30,7 +32,7 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
     """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
     sample, like = (torch.as_tensor(tensor).cpu().float() for tensor in (sample, sample if like is None else like))
     low, high = like.min().item(), like.max().item()
-    lines = textwrap.wrap(title[:60], 26)
+    lines = textwrap.wrap(shorten(title, 60), 26 * len(title) // width_of(title)) if title else []
     if sample.ndim == 4:  # (C, D, H, W)
         sample = sample[:, sample.shape[1] // 2]
         lines.append("middle slice")

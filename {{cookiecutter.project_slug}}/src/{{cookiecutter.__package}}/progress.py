@@ -8,8 +8,8 @@ from tqdm import tqdm
 from .torchrun import is_follower
 
 
-def progress(total: int, what: str, *, unit: str, done: int = 0) -> "tqdm[Any]":
-    """Return a bar that shows itself after half a second, on a terminal, for one process, and leaves nothing."""
+def progress(total: int, what: str, *, unit: str, done: int = 0, delay: float = 0.5, over: Any = None) -> "tqdm[Any]":
+    """Return a bar, shown after a while, on a terminal, for one process, that leaves nothing; or is iterated `over`."""
     hidden = None if sys.stderr and not is_follower() else True  # None: shown on a terminal only
     numbers: dict[str, Any] = {"total": total, "initial": done, "unit": unit, "unit_scale": unit == "B"}
-    return tqdm(desc=what, **numbers, delay=0.5, leave=False, dynamic_ncols=True, disable=hidden)
+    return tqdm(over, desc=what, **numbers, delay=delay, leave=False, dynamic_ncols=True, disable=hidden)

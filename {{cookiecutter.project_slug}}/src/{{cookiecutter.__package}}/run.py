@@ -85,7 +85,8 @@ class Run:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a small file of the run, whole or not at all."""
-        write_atomically(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(self.folder / name, text.encode(errors="backslashreplace"))  # of odd names of files
 
 
 def config_of(folder: Path) -> Path:

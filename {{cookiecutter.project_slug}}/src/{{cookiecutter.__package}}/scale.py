@@ -1,7 +1,7 @@
 """Remarks on numbers that look wrong. They refuse nothing, since only people know what is plausible."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -17,18 +17,19 @@ FAR, RATIO = 10, 30  # deviations between means, and between deviations: beyond,
 
 
 def doubts(
-    datasets: Mapping[str, Dataset[tuple[Tensor, Tensor]]], y: Array, normalisation: Normalisation | None
+    datasets: dict[str, Dataset[tuple[Tensor, Tensor]]], targets: dict[str, Array], normalisation: Normalisation | None
 ) -> Iterator[str]:
-    """Yield what may be wrong with the samples of the splits, or with y, the targets of the training split."""
+    """Yield what may be wrong with the samples, or the targets, of the splits."""
     name, values = by_channel(datasets["train"])
     if (values == values[:, :1]).all():
         yield f"each {name} is the same number everywhere, such as {values[0, 0]:g}: there is nothing to learn from"
         return
     if filled := fill_value(name, values):
         yield filled
-    numbers = y.ndim > 1 and y.dtype.kind == "f"  # (N, T) of a regression, (N, C, ...) of images
-    if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
-        yield remark
+    for split, y in targets.items():
+        numbers = y.ndim > 1 and y.dtype.kind == "f"  # (N, T) of a regression, (N, C, ...) of images
+        if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
+            yield f"in {split}, {remark}"
     for split, dataset in datasets.items():
         if normalisation and split != "train" and not filled and (remark := other_scale(dataset, normalisation)):
             yield f"in {split}, {fill_value(*by_channel(dataset)) or remark}"

@@ -57,7 +57,8 @@ class Trainer:
 
         Raises DivergedError, OutOfMemoryError and, with everything saved, Interrupted.
         """
-        with progress(self.epochs * len(self.train_batches), "train", unit=" steps", done=self.global_step) as self.bar:
+        steps = self.epochs * len(self.train_batches)
+        with progress(steps, "train", unit=" steps", done=self.global_step, delay=0) as self.bar:  # lines draw it, too
             try:
                 while self.epoch < self.epochs and not self.early_stopping.should_stop:
                     self.run_epoch()

@@ -145,6 +145,6 @@ def meet(collective: Callable[[], Any]) -> None:
     except RuntimeError as error:
         if out_of_memory(error):
             raise
-        reason = re.sub(r"^\[.*?\] | \[.*?\](:\d+)?", "", str(error)).partition("\n")[0]  # not in which line of gloo
+        reason = re.sub(r"^\[.*?\] | \[.*?\](:\d+)?|(\. |\n)[\s\S]*", "", str(error))  # not in which line of gloo
         what, fix = f"another process of this training has ended ({reason})", "look for its message, then resume"
         raise LostError(what, f"says the one on {platform.node()}", fix) from error

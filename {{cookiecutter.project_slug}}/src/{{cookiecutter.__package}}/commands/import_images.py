@@ -32,16 +32,14 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     height, _, width = resize.partition("x")
     size = None if resize == "none" else (int(width or height), int(height))  # Pillow has the width first
     images: list[Tensor] = []
-    with progress(len(files), "reading pictures", unit=" pictures") as bar:
-        for path in files:
-            images.append(read_picture(path, size))
-            if len(images) == 1:
-                check_memory(3 * len(files) * images[0].nbytes, f"for the pictures of {folder}")
-            if images[-1].shape[1:] != images[0].shape[1:]:
-                this, first = ("x".join(map(str, image.shape[1:])) for image in (images[-1], images[0]))
-                what = f"the picture has {this} pixels, and the first one {first}"
-                raise DataError(what, f"in {path}", "give all the same size with --resize, such as --resize 64x64")
-            bar.update()
+    for path in progress(len(files), "reading pictures", unit=" pictures", over=files):
+        images.append(read_picture(path, size))
+        if len(images) == 1:
+            check_memory(3 * len(files) * images[0].nbytes, f"for the pictures of {folder}")
+        if images[-1].shape[1:] != images[0].shape[1:]:
+            this, first = ("x".join(map(str, image.shape[1:])) for image in (images[-1], images[0]))
+            what = f"the picture has {this} pixels, and the first one {first}"
+            raise DataError(what, f"in {path}", "give all the same size with --resize, such as --resize 64x64")
     channels = max(len(image) for image in images)
     x = torch.stack([image.expand(channels, -1, -1) for image in images]).numpy()  # grey among colours: three times
     arrays = {"x": x, "files": np.array([path.relative_to(folder).as_posix() for path in files])}

@@ -38,8 +38,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
             train(experiment, run, stop)
     if fast_dev_run:
         print("every phase but the drawing works on one batch; nothing was kept")
-    else:
-        # A run that was put somewhere else is shown alone.
+    else:  # a run that was put somewhere else is shown alone
         runs = folder.parent.parent if folder and folder.parent.name == settings.name else folder or settings.runs_dir
         print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
 
@@ -78,3 +77,4 @@ def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = 
             trainer.logbook.write(f"{score}, with the weights of epoch {scores['best_epoch']}", colour=Style.BRIGHT)
         if not trial:  # one step later than the last scalars: should it be done twice, TensorBoard drops the first one
             trainer.logbook.figures(trained.figures(splits["val"]), step=trainer.global_step + 1)
+        trainer.heed_requests()
