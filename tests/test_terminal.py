@@ -76,7 +76,7 @@ def test_the_bar_is_at_the_bottom_and_the_epochs_are_above_it(digits: Path) -> N
 
 def test_a_bar_that_was_there_for_a_moment_leaves_nothing(digits: Path) -> None:
     screens, _ = watch(digits, "--fast-dev-run")
-    assert "finished: 1 epochs" in screens[-1] and not any("steps/s]" in line for line in screens[-1])
+    assert "finished: 1 epoch" in screens[-1] and not any("steps/s]" in line for line in screens[-1])
 
 
 def test_no_color_is_respected(digits: Path) -> None:

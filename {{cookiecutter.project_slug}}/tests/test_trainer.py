@@ -167,7 +167,7 @@ def test_a_step_that_fp16_leaves_out_is_no_divergence(settings: Settings) -> Non
     with build(replace(settings, epochs=1, precision="fp16")) as trainer:
         before = [parameter.clone() for parameter in trainer.step.model.parameters()]
         trainer.step.scaler.update(2.0**100)
-        assert trainer.fit() == ("finished", "1 epochs")
+        assert trainer.fit() == ("finished", "1 epoch")
         assert trainer.step.scaler.get_scale() == 2.0 ** (100 - len(trainer.train_batches))
         assert all(map(torch.equal, before, trainer.step.model.parameters()))
 

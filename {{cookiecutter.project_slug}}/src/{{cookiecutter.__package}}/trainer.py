@@ -76,7 +76,7 @@ class Trainer:
                 self.saver.wait()
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
-        return "finished", f"{self.epoch} epochs"
+        return "finished", f"{self.epoch} epoch{'s' if self.epoch > 1 else ''}"
 
     def run_epoch(self) -> None:
         """Train and validate for an epoch, log it, then save it; killed before that, a run repeats the epoch."""
