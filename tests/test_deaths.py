@@ -89,8 +89,9 @@ def test_a_second_start_of_the_same_run_is_refused(digits: Path) -> None:
 
 def test_a_damaged_checkpoint_is_never_a_fresh_start(digits: Path) -> None:
     run(digits, "train", "--epochs=1")
-    last = newest_run(digits) / "checkpoints/last.pt"
-    last.write_bytes(last.read_bytes()[:1000])
+    for name in ("last.pt", "best.pt"):
+        path = newest_run(digits) / "checkpoints" / name
+        path.write_bytes(path.read_bytes()[:1000])
     _, errors = run(digits, "train", "--epochs=2", "--resume=auto", code=5)
     assert errors.splitlines()[-1].startswith("error: the checkpoint cannot be read")
     assert json.loads((newest_run(digits) / "status.json").read_text())["state"] == "finished"  # left as it was

@@ -50,6 +50,15 @@ def test_a_shift_moves_by_at_most_so_much_and_mirrors_the_edge() -> None:
     assert (2.0, 3.0, 4.0, 3.0, 2.0) in first_rows  # moved by two: what would lie outside is mirrored
 
 
+@pytest.mark.parametrize("side", [3, 7])
+def test_crops_are_varied_within_their_own_sides(side: int) -> None:
+    """Someone may make them in data.py, and they may be smaller than the shift."""
+    crops = torch.arange(100.0 * side * side).view(100, 1, side, side)
+    x, _ = vary(AugmentSettings(flip="all", shift=4), crops, crops)
+    assert x.shape == crops.shape and not torch.equal(x, crops)
+    assert all(set(a.flatten().tolist()) <= set(b.flatten().tolist()) for a, b in zip(x, crops, strict=True))
+
+
 @pytest.mark.parametrize("channels", [0, 2])
 def test_dense_targets_keep_the_geometry_of_their_samples(channels: int) -> None:
     y = X[:, 0].to(torch.int16) if channels == 0 else X.repeat(1, channels, 1, 1)

@@ -357,46 +357,51 @@ def test_resume_keeps_the_settings_it_began_with(run: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "sentence"),
+    ("names", "content", "sentence"),
     [
         ("checkpoints/last.pt", None, "error: the last checkpoint is gone; "),
         ("checkpoints/best.pt", None, "error: the best checkpoint is gone; "),
         (
-            "checkpoints/last.pt",
+            "checkpoints/last.pt checkpoints/best.pt",
             {"model": {}},
             "error: this is not a checkpoint of this project, or of another version; ",
         ),
-        ("checkpoints/last.pt", b"PK", "error: the checkpoint cannot be read "),
+        ("checkpoints/last.pt checkpoints/best.pt", b"PK", "error: the checkpoint cannot be read "),
         ("checkpoints/best.pt", b"PK", "error: the checkpoint cannot be read "),
         ("config.yaml", b"lr: 0.5\nepochs: 2\n", "error: the run began with "),
         ("status.json", b"{", "error: the file is damaged "),
     ],
 )
 def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
-    run: Run, trained: Path, name: str, content: object, sentence: str
+    run: Run, trained: Path, names: str, content: object, sentence: str
 ) -> None:
     (trained / "checkpoints/previous.pt").unlink()  # which would take the place of the last one
-    file = trained / name
-    file.unlink()
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    elif content is not None:
-        torch.save(content, file)
+    for file in (trained / name for name in names.split()):
+        file.unlink()
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        elif content is not None:
+            torch.save(content, file)
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     code, _, errors = run("train", f"--resume={trained}", "--epochs=3")
     assert code == 5 and errors.splitlines()[-1].startswith(sentence), errors
     assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
 
 
-def test_a_damaged_checkpoint_is_said_and_the_previous_one_continues(run: Run, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["previous.pt", "best.pt"])
+def test_a_damaged_checkpoint_is_said_and_one_before_it_continues(
+    run: Run, trained: Path, tmp_path: Path, there: str
+) -> None:
     checkpoints = trained / "checkpoints"
     shutil.copy(checkpoints / "previous.pt", checkpoints / "best.pt")  # else that one is newer
+    if there == "best.pt":  # as after one epoch, or on a disk that was full
+        (checkpoints / "previous.pt").unlink()
     shutil.copytree(trained, tmp_path / "whole")
-    (tmp_path / "whole/checkpoints/previous.pt").replace(tmp_path / "whole/checkpoints/last.pt")
+    shutil.copy(checkpoints / there, tmp_path / "whole/checkpoints/last.pt")
     assert run("train", f"--resume={tmp_path / 'whole'}", "--epochs=3")[0] == 0
     (checkpoints / "last.pt").write_bytes((checkpoints / "last.pt").read_bytes()[:-1])
     code, output, _ = run("train", f"--resume={trained}", "--epochs=3")
-    said = r"resumed after step 2, from previous.pt, since the checkpoint cannot be read .*; it is kept as damaged.pt\n"
+    said = rf"resumed after step 2, from {there}, since the checkpoint cannot be read .*; it is kept as damaged.pt\n"
     assert code == 0 and re.search(said, output), output
     assert re.search(said, (trained / "train.log").read_text())
     assert exact_lines(trained) == exact_lines(tmp_path / "whole") and len(exact_lines(trained)) == 3

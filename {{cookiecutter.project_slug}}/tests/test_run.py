@@ -106,6 +106,8 @@ def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> Non
     capsule = read_json(run.folder / "capsule.json")
     assert not capsule["exact"] and len(capsule["starts"]) == 4 and capsule["data_sha256"] == "a"
     assert [start.get("data_sha256") for start in capsule["starts"]] == [None, None, "other", None]
+    run.write_json("capsule.json", {**capsule, "cpu": "of another kind"})
+    assert write_capsule(run, exact=True, data_sha256="a") == ["cpu"]
 
 
 def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:

@@ -321,7 +321,7 @@ def test_everything_is_on_the_disk_before_the_other_processes_may_leave(settings
             Saver.write(saver, data, best)
 
         saver.write = write_slowly  # type: ignore[method-assign]
-        workers.leave = lambda: found.append(last_checkpoint(trainer.run))  # type: ignore[method-assign]
+        workers.go_on_alone = lambda: found.append(last_checkpoint(trainer.run))  # type: ignore[method-assign]
         with pytest.raises(Interrupted):
             trainer.fit()
     assert [checkpoint["progress"]["step"] for checkpoint in found if checkpoint] == [2]

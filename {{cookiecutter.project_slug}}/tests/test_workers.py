@@ -85,7 +85,7 @@ for step in range(100):
     workers.add_gradients(model, [12 / 25, 13 / 25][workers.rank])
 assert model.mask.equal(mask)
 assert workers.gather(torch.tensor([workers.rank] * (1 + workers.rank)), 3).tolist() == [0, 1, 1]
-workers.leave()
+workers.go_on_alone()
 """)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

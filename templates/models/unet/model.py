@@ -87,10 +87,5 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, dep
             "say where the channels are with --data.channels (none: grey images or volumes, single signals)",
         )
     return UNet(
-        in_channels=in_channels,
-        out_size=out_size,
-        dimensions=len(sides),
-        width=width,
-        depth=depth,
-        dropout=dropout,
+        in_channels=in_channels, out_size=out_size, dimensions=len(sides), width=width, depth=depth, dropout=dropout
     )

@@ -113,9 +113,10 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     sides = sample_shape[1:]
     if not sides or y.shape[1:] not in (sides, (1, *sides), (*sides, 1)):
         what = f"the masks have shape {y.shape[1:]}, and the samples {sample_shape}"
-        fix = "give each sample a mask with its sides (one-hot: y.argmax over the axis of classes); see --data.channels"
+        fix = "give each sample a mask with its sides, see --data.channels"
         if y.shape[1:] == sample_shape:
-            fix = "one-hot: y.argmax over the axis of classes; samples without channels: --data.channels none"
+            fix = "samples without channels: --data.channels none"
+        fix += "; one-hot masks: y.argmax over the axis of classes; colours: number them"
         raise DataError(what, where, fix)
     whole = y.dtype.kind in "biuf" and all((part == np.floor(part)).all() for part in parts(y))
     if not whole or float(y.max()) >= 2**31 or float(y.min()) < -(2**31):

@@ -117,8 +117,14 @@ def test_what_may_be_no_classes_is_said() -> None:
 
 def test_masks_like_samples_without_channels_get_their_sentence() -> None:
     for shape in ((4, 40, 44), (200,)):
-        with pytest.raises(DataError, match=r"; in y; one-hot: y.argmax .*; samples without channels: --"):
+        with pytest.raises(DataError, match=r"; in y; samples without channels: .*; one-hot masks: y.argmax "):
             arrange(np.zeros((2, *shape), int), shape, "in y")
+
+
+def test_colours_are_no_classes() -> None:
+    for channels in (1, 3):
+        with pytest.raises(DataError, match=rf"the samples \({channels}, 4, 5\); .*; colours: number them"):
+            arrange(np.zeros((2, 3, 4, 5), int), (channels, 4, 5), "in y")
 
 
 def test_the_balance_shows_the_share_of_every_class() -> None:

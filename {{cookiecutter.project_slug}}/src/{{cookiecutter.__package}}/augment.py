@@ -17,7 +17,6 @@ class Augmentation:
 
     def __init__(self, settings: AugmentSettings, *, sides: tuple[int, ...], dense: bool, seed: int) -> None:
         self.settings = settings
-        self.sides = sides
         self.dense = dense
         self.seed = seed
         self.moves = settings.flip != "none" or settings.shift > 0
@@ -36,7 +35,7 @@ class Augmentation:
         They are a `share` of the batch of `count` samples, and get what they would get in the whole of it.
         """
         if self.moves:
-            drawn = self.draw_positions(count, generator(self.seed, epoch, batch, 1, device=x.device))
+            drawn = self.draw_positions(x.shape[2:], count, generator(self.seed, epoch, batch, 1, device=x.device))
             positions = [where[share] for where in drawn]
             x = move(x, positions)
             if self.dense:
@@ -47,16 +46,16 @@ class Augmentation:
             x = x + self.settings.noise * noise[share]
         return x, y
 
-    def draw_positions(self, count: int, generator: torch.Generator) -> list[Tensor]:
-        """Return for each axis of the samples where each sample's positions are taken from (count, side)."""
+    def draw_positions(self, sides: tuple[int, ...], count: int, generator: torch.Generator) -> list[Tensor]:
+        """Return for each axis of samples with these sides where each one's positions are taken from (count, side)."""
         flip, shift, device = self.settings.flip, self.settings.shift, generator.device
         drawn = []
-        for axis, side in enumerate(self.sides, 1):
+        for axis, side in enumerate(sides, 1):
             shifts = torch.randint(-shift, shift + 1, (count, 1), generator=generator, device=device)
             flips = torch.randint(2, (count, 1), generator=generator, device=device) == 1
             where = torch.arange(side, device=device) + shifts  # (count, side)
-            where = side - 1 - (where.abs() - (side - 1)).abs()  # what lies outside is mirrored at the edge
-            if flip == "all" or (flip == "horizontal" and axis == len(self.sides)):
+            where = side - 1 - (where.abs() - (side - 1)).abs().clamp(max=side - 1)  # outside, mirrored at the edge
+            if flip == "all" or (flip == "horizontal" and axis == len(sides)):
                 where = torch.where(flips, side - 1 - where, where)
             drawn.append(where)
         return drawn

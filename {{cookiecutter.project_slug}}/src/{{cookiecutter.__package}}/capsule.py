@@ -27,6 +27,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "epochs": run.settings.epochs,
         **facts,
         "threads": torch.get_num_threads(),
+        "cpu": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",  # by its vectors, sums differ
         "versions": {"python": platform.python_version(), **versions},
         "code_sha256": code_sha256(),
         "git_commit": git("rev-parse", "HEAD"),
@@ -69,7 +70,6 @@ def code_sha256() -> str:
 def git(*arguments: str) -> str | None:
     """Return what git says about the code, or None outside a repository."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
-    try:
+    with suppress(OSError, subprocess.CalledProcessError):
         return subprocess.check_output(command, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace").strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return None

@@ -86,22 +86,20 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     file it is, and why; "damaged", whether last.pt is there and is not whole. Raises RefusedError if all are damaged,
     or something is gone or does not match.
     """
-    there = [path for path in (run.last, run.previous) if path.exists()]
+    there = [path for path in (run.last, run.previous, run.best) if path.exists()]
+    if there in ([], [run.best]) and is_done(run.folder):
+        raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
     if not there:
-        if is_done(run.folder):
-            raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
-        if not run.best.exists():
-            return None
-        there = [run.best]
+        return None
     source = run.last.name if there[0] == run.last else f"{there[0].name}, since there is no {run.last.name}"
     is_damaged = False
     try:
         checkpoint = load_checkpoint(there[0])
     except RefusedError as error:
-        if len(there) == 1:
+        if there[0] != run.last or len(there) == 1:
             raise
-        checkpoint = load_checkpoint(run.previous)
-        source, is_damaged = f"{run.previous.name}, since {error}; it is kept as {DAMAGED}", True
+        checkpoint = load_checkpoint(there[1])
+        source, is_damaged = f"{there[1].name}, since {error}; it is kept as {DAMAGED}", True
     if run.best.exists():
         best = load_checkpoint(run.best)
         if best["progress"]["step"] > checkpoint["progress"]["step"]:

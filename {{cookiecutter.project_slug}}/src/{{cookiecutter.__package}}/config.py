@@ -55,7 +55,7 @@ class Settings:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number format of the forward pass. `auto`: bf16 on GPUs that have it, fp32 elsewhere."""
     deterministic: bool = False
-    """Make CUDA bit-reproducible too, for some speed. CPU training always is."""
+    """Make CUDA bit-reproducible too, which costs some speed. Training on one kind of CPU always is."""
     data: DataSettings = field(default_factory=DataSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     model: ModelSettings = field(default_factory=ModelSettings)

@@ -19,7 +19,7 @@ class DataSettings:
     y: str = "y"
     """The name of the targets."""
     resident: Literal["auto", "yes", "no"] = "auto"
-    """`yes` keeps all samples in memory, `no` reads each batch from a folder of .npy; `auto`: yes, for half of it."""
+    """`yes` keeps samples in memory, `no` reads each batch from .npy files; `auto` keeps what half of it can hold."""
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
     resize: str = "none"

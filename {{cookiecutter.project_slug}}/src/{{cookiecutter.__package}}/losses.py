@@ -42,5 +42,5 @@ def check_weights(model: nn.Module, step: int, epoch: int) -> None:
 
 
 def diverged(what: str, where: str, epoch: int, fix: str = "try a smaller --lr") -> DivergedError:
-    """Return the error that says so; the checkpoint of the epoch before is still there."""
+    """Return the error that says so; what was saved before is still there."""
     return DivergedError(what, f"{where} of epoch {epoch}", fix)

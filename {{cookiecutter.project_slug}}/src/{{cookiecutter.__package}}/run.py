@@ -79,9 +79,8 @@ class Run:
 
     def write_status(self, state: str, reason: str, exit_code: int | None) -> None:
         """Say what the run is doing, or how it ended."""
-        status = {"state": state, "reason": reason, "exit_code": exit_code}
-        holder = {"pid": os.getpid(), "host": platform.node()}
-        self.write_json("status.json", {**status, **holder, "time": now()})
+        holder = {"pid": os.getpid(), "host": platform.node(), "time": now()}
+        self.write_json("status.json", {"state": state, "reason": reason, "exit_code": exit_code, **holder})
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a small file of the run, whole or not at all."""

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 
 import torch
 
@@ -51,8 +52,6 @@ def unused_card() -> str | None:
     if torch.version.cuda or torch.version.hip or not shutil.which("nvidia-smi"):
         return None
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except subprocess.TimeoutExpired:  # the driver hangs
-        return None
-    return listed.stdout.splitlines()[0] if listed.returncode == 0 and listed.stdout else None
+    with suppress(subprocess.SubprocessError, IndexError):  # the driver hangs or fails, or knows of none
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True, timeout=10).splitlines()[0]
+    return None

@@ -28,5 +28,4 @@ def fits(*tensors: Tensor, device: torch.device) -> bool:
     """Return whether the device has room for tensors, and as much again for the training."""
     if device.type != "cuda" or all(tensor.is_cuda for tensor in tensors):
         return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return 2 * sum(tensor.nbytes for tensor in tensors) <= free
+    return 2 * sum(tensor.nbytes for tensor in tensors) <= torch.cuda.mem_get_info(device)[0]

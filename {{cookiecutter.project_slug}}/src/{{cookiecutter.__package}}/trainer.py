@@ -4,7 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from .batches import Batches
 from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
-from .errors import Interrupted, OutOfMemoryError, out_of_memory
+from .errors import Interrupted, LostError, OutOfMemoryError, out_of_memory
 from .inference import score
 from .logbook import Logbook
 from .losses import Losses, check_weights, diverged
@@ -65,7 +65,8 @@ class Trainer:
             except Interrupted:
                 self.save_within_epoch()
                 self.saver.wait()  # torchrun ends this process once another one has left
-                self.workers.leave()
+                with suppress(LostError):  # whoever has gone before is not missed
+                    self.workers.go_on_alone()
                 raise
             except (RuntimeError, ValueError, MemoryError) as error:
                 if what := out_of_memory(error):

@@ -4,7 +4,6 @@ import os
 import platform
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -31,14 +30,10 @@ class Workers:
         if has_partners():
             meet(lambda: start("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"))
             self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
+        self.leads = self.rank == 0  # whether this process writes, and speaks, for all
         if self.size != (expected or self.size):
             what = f"the run is trained by {expected} processes, and now there are {self.size}"
             raise RefusedError(what, "on the command line", "start as many, or a new run")
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process writes, and speaks, for all."""
-        return self.rank == 0
 
     def seed(self, seed: int) -> None:
         """Give this process dropout of its own; the first one draws as if it were alone."""
@@ -124,11 +119,6 @@ class Workers:
         if self.size > 1:
             meet(distributed.destroy_process_group)
         self.size, self.asked = 1, None
-
-    def leave(self) -> None:
-        """Part, to end; whoever has gone before is not missed."""
-        with suppress(LostError):
-            self.go_on_alone()
 
 
 def start(backend: str) -> None:

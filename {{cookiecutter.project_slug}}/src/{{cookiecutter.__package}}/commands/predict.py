@@ -1,9 +1,11 @@
 """`predict`: what the best checkpoint of a run says of new samples, in their order."""
 
+import codecs
 import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -34,36 +36,31 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
         predictions["split"] = split_names(whole, own, strata(whole.y))  # who reads it should know who was trained on
     else:
         predictions = trained.predict(load_samples(arrays, data), data.path)
-    content = writers[out.suffix](predictions, trained.task.column_names())
     with new_file(out) as file:
-        file.write(content)
+        writers[out.suffix](file, predictions, trained.task.column_names())
     print(f"{len(predictions['prediction']):,} predictions of epoch {trained.epoch} are in {printable(str(out))}")
 
 
-def to_npz(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
-    """Return an .npz of all arrays; the names of the columns of `a` are in `a_names`."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **predictions, **{f"{key}_names": np.array(value) for key, value in names.items()})  # type: ignore[arg-type]
-    return buffer.getvalue()
+def to_npz(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
+    """Write an .npz of all arrays; the names of the columns of `a` are in `a_names`."""
+    np.savez(file, **predictions, **{f"{key}_names": np.array(value) for key, value in names.items()})  # type: ignore[arg-type]
 
 
-def to_npy(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
-    """Return an .npy of one structured array (N,), with a field for each array; their columns keep their order."""
+def to_npy(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
+    """Write an .npy of one structured array (N,), with a field for each array; their columns keep their order."""
     fields = [(key, array.dtype, array.shape[1:]) for key, array in predictions.items()]
     table = np.rec.fromarrays(list(predictions.values()), fields)
     buffer = io.BytesIO()
     np.save(buffer, table, allow_pickle=False)
-    return buffer.getvalue()
+    file.write(buffer.getvalue())
 
 
-def to_csv(predictions: dict[str, Array], names: dict[str, list[str]]) -> bytes:
-    """Return a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
+def to_csv(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
+    """Write a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
     table: dict[str, Array] = {}
     for key, array in predictions.items():
         columns = [key] if array.ndim == 1 else [f"{key}_{name}" for name in names[key]]
         table |= zip(columns, array.reshape(len(array), -1).T, strict=True)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
+    writer = csv.writer(codecs.getwriter("utf-8")(file))
     writer.writerow(table)
     writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
-    return buffer.getvalue().encode()
