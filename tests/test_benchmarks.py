@@ -20,7 +20,7 @@ def results(name: str) -> dict[str, Any]:
     return dict(json.loads((ROOT / "benchmarks" / name / "results.json").read_text()))
 
 
-def test_the_contenders_train_what_the_template_trains(tmp_path: Path) -> None:
+def test_the_contenders_start_and_tell_of_their_epochs(tmp_path: Path) -> None:
     """Those that need no package beside torch: `nox -s bench` takes two hours to tell that one is broken."""
     contenders = [LIMIT, "notes' loop"]
     bench = Bench(tmp_path, Namespace(rounds=1, device="cpu", beside=contenders, epochs=2))

@@ -72,7 +72,7 @@ ROWS = {
     "scenes-unet-clean": Row(
         "bundled", "image_to_image", "unet", "psnr", ("boosted pixels", "linear filter"), counts_samples=False
     ),
-    **{f"signals-{m}": classification("signals", m, "logistic regression") for m in ("cnn", "resnet", "vit")},
+    **{f"signals-{m}": classification("signals", m, "SVM-RBF", "k-NN") for m in ("cnn", "resnet", "vit")},
 }
 
 
@@ -197,7 +197,7 @@ def judge(row: Row, results: list[dict[str, float]]) -> dict[str, Any]:
 def table(report: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of README.md."""
     yield "# How well the defaults learn\n"
-    machine = f"torch {report['versions']['torch']}, {report['machine']}"
+    machine = f"commit {report['commit']}, torch {report['versions']['torch']}, {report['machine']}"
     yield f"`nox -s quality`, {report['date']}, {machine}, seeds {report['seeds']}.\n"
     yield (
         "Every experiment is rendered and trained with its default settings: mean ± standard deviation on the test\n"

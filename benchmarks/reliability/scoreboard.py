@@ -142,12 +142,11 @@ def table(report: Rows) -> str:
     rows = {name: row["found"] for name, row in report.items()}
     groups = Counter(provenance(row["origin"]) for row in report.values())
     lines = ["# What it survives\n", "`python -m benchmarks.reliability.scoreboard`, on a CPU.", *groups, ""]
-    lines += ["| what was done | how often | what must be true | otherwise |", "|---|---|---|---|"]
-    lines += [
-        f"| {what} | {rows[name]['count']:,} | {promise} | {len(rows[name]['wrong'])} |"
-        for name, (what, promise) in TITLES.items()
-        if name in rows
-    ]
+    lines += ["| what was done | how often | what must be true | otherwise | commit |", "|---|---|---|---|---|"]
+    for name, (what, promise) in TITLES.items():
+        if name in rows:
+            counts = f"{rows[name]['count']:,} | {promise} | {len(rows[name]['wrong'])}"
+            lines.append(f"| {what} | {counts} | {report[name]['origin']['commit']} |")
     for name in ("kills", "combinations", "signals", "double_resumes", "corruptions"):
         if name in rows:
             ways = ", ".join(f"{way} {count:,}" for way, count in sorted(rows[name]["ways"].items()))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }} import inference
+from {{ cookiecutter.__package }} import inference, memory
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
 from {{ cookiecutter.__package }}.batches import Batches
@@ -88,6 +88,15 @@ def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkey
     monkeypatch.setattr(inference, "build_dataset", lambda x, y: ArrayDataset(x[1:], y[1:]))
     with pytest.raises(DataError, match=r"the dataset has 6 samples, and the file 7; in mine.npz; let build_"):
         trained.predict(x, Path("mine.npz"))
+
+
+def test_predictions_that_will_not_fit_into_the_memory_are_refused(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Trained(run, replace(settings_of(run)[0], device="cpu"))
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    with pytest.raises(DataError, match=r"it needs 0\.0 GiB of memory, .*; for the predictions of mine.npz; give"):
+        trained.predict(np.zeros((5000, *trained.sample_shape), np.uint8), Path("mine.npz"))
 
 
 def test_evaluate_knows_its_own_data_wherever_it_lies(run: Path, call: Call, tmp_path: Path) -> None:

@@ -43,10 +43,7 @@ class UNet(nn.Module):
         sides = x.shape[2:]
         # Samples whose sides cannot be halved so often are continued at their ends, and cropped again below. The lowest
         # level keeps two positions at least, which its norm needs.
-        filled = [max(2, -(-side // self.multiple)) * self.multiple for side in sides]
-        padding = [
-            amount for side, full in zip(reversed(sides), reversed(filled), strict=True) for amount in (0, full - side)
-        ]
+        padding = [n for side in reversed(sides) for n in (0, max(2, -(-side // self.multiple)) * self.multiple - side)]
         x = functional.pad(x, padding, mode="replicate")
         skipped = []
         for level in self.down[:-1]:
@@ -56,10 +53,7 @@ class UNet(nn.Module):
         x = self.down[-1](x)  # (B, width * 2 ** depth, H / 2 ** depth, W / 2 ** depth)
         for up, merge in zip(self.up, self.merge, strict=True):
             x = merge(torch.cat([skipped.pop(), up(x)], dim=1))
-        x = self.output(x)  # (B, out_size, H, W)
-        for axis, side in enumerate(sides, 2):
-            x = x.narrow(axis, 0, side)
-        return x
+        return self.output(x)[..., *map(slice, sides)]  # (B, out_size, H, W)
 
 
 def build_level(inputs: int, outputs: int, *, dimensions: int, dropout: float) -> nn.Sequential:

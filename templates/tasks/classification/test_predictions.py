@@ -1,6 +1,7 @@
 """What comes out of a training, by the real commands, is what this task promises."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.__package }}.array_file import ArrayFile
+from {{ cookiecutter.__package }}.cli import main
 
 from .conftest import learn, predict
 from .example import bundled
@@ -59,6 +61,17 @@ def test_fine_tuning_forgets_the_names_of_other_classes(tmp_path: Path, capsys: 
     run = learn(tmp_path, "--epochs=1", **data)
     learn(tmp_path, "--epochs=1", f"--init-from={run}", x=data["x"], y=NAMES[data["y"]])
     assert f"init    {run}; weights that start anew: output.weight, output.bias\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "shown"), [("狗", "狗"), ("a\x9bb", r"a\u009bb")])
+def test_names_in_scores_can_be_read_and_do_no_harm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, shown: str
+) -> None:
+    run = learn(tmp_path, "--epochs=1", x=np.eye(40, 64).reshape(40, 1, 8, 8), y=np.array([name, "other"] * 20))
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--device=cpu"]) == 0
+    output = capsys.readouterr().out
+    assert f'"f1/{shown}": ' in output and f"f1/{name}" in json.loads(output)
 
 
 def test_names_that_the_terminal_has_no_letters_for_are_escaped(tmp_path: Path) -> None:

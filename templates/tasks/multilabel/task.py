@@ -19,10 +19,8 @@ class Task:
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "mean_average_precision": True, "macro_f1": True, "subset_accuracy": True}
         share = torch.tensor(targets.counts, device=device) / targets.samples  # (L,) of samples that have the label
-        balanced = settings.class_weights == "balanced"
-        self.weights = (
-            torch.stack([0.5 / (1 - share), 0.5 / share]) if balanced else torch.ones(2, len(share)).to(share)
-        )
+        weights = torch.stack([0.5 / (1 - share), 0.5 / share])  # (2, L), of no and of yes
+        self.weights = weights if settings.class_weights == "balanced" else torch.ones_like(weights)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean binary cross entropy of outputs (B, L) for targets (B, L) of 0 and 1.

@@ -19,6 +19,7 @@ from .config import Settings
 from .data import Normalisation, build_dataset
 from .device import choose_device, choose_precision, prepare
 from .errors import DataError, RefusedError, note
+from .memory import check_memory
 from .model import build_model
 from .progress import progress
 from .scale import other_scale
@@ -116,6 +117,9 @@ class Trained:
             raise DataError(what, f"in {path}", "let build_dataset keep all of them, each once")
         for batch, _ in progress(len(batches), "predicting", unit=" batches", over=batches.epoch()):
             parts.append(self.task.predict(self.forward(batch)))
+            if len(parts) == 1:  # twice, since the parts are put together
+                nbytes = 2 * len(batches) * sum(array.nbytes for array in parts[0].values())
+                check_memory(nbytes, f"for the predictions of {path}", "give fewer samples at a time")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -116,7 +116,7 @@ def by_group(groups: Array, classes: Array | None, sizes: list[int], seed: int) 
     wanted = np.outer(np.maximum(sizes, 1), counts.sum(0) / len(groups))  # (splits, classes) samples
     missing, owner = wanted.copy(), np.zeros(len(counts), int)  # (splits, classes) samples, (groups,) splits
     order = np.random.default_rng(seed).permutation(len(counts))
-    for each in order[np.argsort(-counts[order].sum(1), kind="stable")]:
+    for each in order[np.argsort(-counts.sum(1)[order], kind="stable")]:
         lacks = (missing / wanted) @ counts[each] / counts[each].sum() + missing.sum(1) / wanted.sum(1)  # (splits,)
         new = (counts[each] > 0) & (missing[0] == wanted[0])  # (classes,)
         owner[each] = 0 if classes is not None and new.any() else np.argmax(lacks)

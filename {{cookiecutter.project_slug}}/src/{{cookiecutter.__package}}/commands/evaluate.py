@@ -38,7 +38,8 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
             note(f"the run has learned from {these}: its scores on them are too good")
     dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"))
     trained.check(dataset, data.path)
-    print(json.dumps({"split": split, **trained.score(dataset)}, indent=2, ensure_ascii=False))
+    scores = {"split": split, **trained.score(dataset)}
+    print(json.dumps(scores, indent=2, ensure_ascii=not "".join(scores).isprintable()))  # names may hold anything
 
 
 def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
