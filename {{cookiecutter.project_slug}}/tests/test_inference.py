@@ -90,9 +90,7 @@ def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkey
         trained.predict(x, Path("mine.npz"))
 
 
-def test_predictions_that_will_not_fit_into_the_memory_are_refused(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predictions_that_will_not_fit_into_the_memory_are_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = Trained(run, replace(settings_of(run)[0], device="cpu"))
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
     with pytest.raises(DataError, match=r"it needs 0\.0 GiB of memory, .*; for the predictions of mine.npz; give"):
