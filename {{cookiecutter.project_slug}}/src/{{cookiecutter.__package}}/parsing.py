@@ -29,7 +29,7 @@ MEANT = {  # by what people write from habit
 PLAINER = {  # what tyro says, and what that means
     r"Error parsing (\S+): (?:invalid literal for int|no type.*INT).*?('.*')]?": r"\1 is a whole number, not \2",
     r"Error parsing (\S+): (?:could not convert|no type.*FLOAT).*?('.*')]?": r"\1 is a number, not \2",
-    r"Missing value for argument '(.*)'\. Expected.*": r"\1 has no value",
+    r"Missing value for argument '\(?'?([^',]+).*": r"\1 has no value",
     r" \(applied to .*?\)": "",
 }
 
