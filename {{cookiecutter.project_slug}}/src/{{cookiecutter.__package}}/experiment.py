@@ -128,7 +128,6 @@ class Experiment:
         )
         if checkpoint:
             trainer.load_state_dict(checkpoint)
-            del checkpoint["model"], checkpoint["optimizer"]  # or they would stay in memory
         else:
             fixed = {n: v for n, v in flatten(asdict(settings)) if n not in MAY_CHANGE and v is not None}
             numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]

@@ -86,8 +86,7 @@ class Trained:
         self, dataset: Dataset[tuple[Tensor, Tensor]], after_batch: Callable[[], object] = lambda: None
     ) -> dict[str, float]:
         """Return best_epoch, samples, loss and metrics."""
-        batches = self.batches(dataset)
-        metrics = self.task.metrics(self.device)
+        batches, metrics = self.batches(dataset), self.task.metrics(self.device)
         scores = score(self.forward, self.task, metrics, batches, after_batch)
         return {"best_epoch": self.epoch, "samples": batches.count, **scores, **metrics.details()}
 
@@ -108,8 +107,7 @@ class Trained:
     @torch.inference_mode()
     def predict(self, x: Samples, path: Path) -> dict[str, Array]:
         """Return what the task predicts for samples (N, C, ...) of a file, in their order."""
-        parts = []
-        dataset = build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets
+        parts, dataset = [], build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets
         self.check(dataset, path)
         batches = self.batches(dataset)
         if batches.count != len(x):  # which prediction would be whose?
