@@ -323,7 +323,8 @@ def test_a_failed_save_ends_all(render: Render) -> None:
 def test_the_cluster_script_hands_its_signal_to_every_process(render: Render, tmp_path: Path) -> None:
     """The two commands of Slurm are scripts here that do on one machine what they do on a cluster."""
     project = render(model="mlp")
-    for name, script in (("srun", 'exec "$@"'), ("scontrol", "echo 127.0.0.1"), ("torchrun", f'exec {TORCHRUN} "$@"')):
+    scripts = {"srun": 'shift; exec "$@"', "scontrol": "echo 127.0.0.1", "torchrun": f'exec {TORCHRUN} "$@"'}
+    for name, script in scripts.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     variables = {"SLURM_NNODES": "1", "SLURM_JOB_ID": str(os.getpid()), "SLURM_GPUS_ON_NODE": "2"}

@@ -35,8 +35,8 @@ ALL = sum(map(len, MODELS.values()))
 WHOLE = "ends with the bits of a run that was left alone, and no point of a curve is missing or there twice"
 ONE_SENTENCE = "one sentence and exit 2, or it is read; no traceback, nothing runs, nothing is left behind"
 TITLES = {
-    "kills": ("SIGKILL of an mlp in six modes, then `--resume auto`", WHOLE),
-    "combinations": (f"SIGKILL in each of the {ALL} combinations, in two modes, then `--resume auto`", WHOLE),
+    "kills": ("deaths of an mlp in six modes, by SIGKILL or in the middle of a write, each resumed", WHOLE),
+    "combinations": (f"the same in each of the {ALL} combinations, in two modes", WHOLE),
     "signals": ("SIGINT, SIGTERM, SIGUSR1 at any time, then `--resume auto`", f"leaves with its code, and {WHOLE}"),
     "starts": ("starts of one name, 20 at the same time", "each trains in a directory of its own"),
     "double_resumes": ("resumes of a run that is being resumed", f"refused with exit 5; the first one {WHOLE}"),
@@ -45,7 +45,7 @@ TITLES = {
         f"the other one leaves; what goes on {WHOLE}",
     ),
     "corruptions": ("checkpoints with bits flipped, bytes lost, added or changed", "refused, or nothing in it differs"),
-    "failures": ("saves that fail at each byte of the file", "exit 4; the checkpoint before is untouched"),
+    "failures": ("saves that fail at each byte of the file", "a StorageError; the checkpoint before is untouched"),
     "damaged files": ("damaged .npz, .npy and pickles", ONE_SENTENCE),
     "fuzzed answers": (
         "random answers to the questions",

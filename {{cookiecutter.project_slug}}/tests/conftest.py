@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from .example import bundled
 PROJECT = Path(__file__).parents[1]
 Command = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., tuple[int, str, str]]
+STARTED: "list[subprocess.Popen[str]]" = []
 # Very wide layers are made narrow: what is tested with them does not depend on their width.
 NARROW = {field.name: 256 for field in fields(ModelSettings) if isinstance(field.default, int) and field.default > 1000}
 NARROW_FLAGS = [f"--model.{name.replace('_', '-')}={size}" for name, size in NARROW.items()]
@@ -75,7 +76,7 @@ def on_small_data(command: str, *flags: str) -> list[str]:
 
 def launch(folder: Path, *command: str, **variables: str) -> "subprocess.Popen[str]":
     """Start the real command in a folder, on the small data in it; its output is text."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "{{ cookiecutter.__package }}", *on_small_data(*command)],
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
@@ -83,6 +84,16 @@ def launch(folder: Path, *command: str, **variables: str) -> "subprocess.Popen[s
         stderr=subprocess.PIPE,
         text=True,
     )
+    STARTED.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on_training() -> Iterator[None]:
+    """End what a test has started, should it have failed before it did."""
+    yield
+    while STARTED:
+        STARTED.pop().kill()
 
 
 @pytest.fixture

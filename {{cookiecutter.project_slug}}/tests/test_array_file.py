@@ -202,6 +202,15 @@ def test_a_small_archive_that_claims_much_is_refused_before_memory_is_taken(tmp_
         ArrayFile(path).read("x")
 
 
+def test_an_archive_that_the_memory_does_not_hold_is_better_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "mine.npz", x=np.zeros((1000, 10)), y=np.arange(1000) % 2)
+    monkeypatch.setattr("{{ cookiecutter.__package }}.memory.free_memory", lambda: 1000)
+    with pytest.raises(DataError, match=r"it needs 0\.0 GiB .*; in 'x' of .*mine\.npz; save its arrays with np\.save"):
+        ArrayFile(tmp_path / "mine.npz").read("x")
+
+
 def test_targets_that_the_memory_does_not_hold_are_refused(tmp_path: Path) -> None:
     """A sparse file: it has a terabyte, but nothing in it. Samples would stay in such a file."""
     header = npy(np.zeros(0, np.uint8))[:128].replace(b"(0,), }" + b" " * 12, b"(1000000000000,), }")

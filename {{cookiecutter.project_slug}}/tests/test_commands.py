@@ -18,12 +18,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
+from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 
 from .conftest import PROJECT, Command, Run, launch, newest, on_small_data, wait_for
 from .example import targets
 from .test_architecture import DENSE, TAKEN, TOO_LARGE
 
+PYTHON = shlex.quote(sys.executable)
 FILES = {
     ".lock", ".look", "capsule.json", "checkpoints/best.pt", "checkpoints/last.pt", "checkpoints/previous.pt",
     "config.yaml", "evaluation.json", "metrics.jsonl", "status.json", "train.log",
@@ -49,8 +51,8 @@ def test_train_leaves_a_complete_run(start: Command, tmp_path: Path) -> None:
     # Without a terminal there are plain lines only: no bar, no colours.
     assert "\r" not in output and "\x1b" not in output
     assert re.search(
-        r"^epoch 2/2  train_loss \d\.\d{4}  val_loss \d\.\d{4}  val_\w+ -?\d+\.\d{4}  best \d\.\d{4}  patience \d/20"
-        r"  [\d,]+ samples/s$",
+        r"^epoch 2/2  train_loss \d\.\d{4}  val_loss \d\.\d{4}  val_\w+ -?\d+\.\d{4}  best \d\.\d{4}  patience \d/"
+        rf"{Settings().patience}  [\d,]+ samples/s$",
         output,
         re.MULTILINE,
     )
@@ -170,7 +172,7 @@ def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> Non
     assert events.Tags()["images"] and all(len(events.Images(tag)) == 1 for tag in events.Tags()["images"])
     assert set(events.PluginTagToContent("hparams")) >= {"_hparams_/experiment", "_hparams_/session_start_info"}
     began = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
-    assert began.session_start_info.hparams["lr"].number_value == 0.001
+    assert began.session_start_info.hparams["lr"].number_value == Settings().lr
     assert not any(each.string_value == "None" for each in began.session_start_info.hparams.values())
     assert "epochs" not in began.session_start_info.hparams  # a resume may change it, and TensorBoard keeps the first
     best = [each.value for each in events.Scalars("best_val_loss")]
@@ -238,7 +240,7 @@ def test_a_signal_saves_everything_and_resume_ends_with_the_same_bits(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
 def test_ctrl_c_ends_a_loop_of_the_shell_too(tmp_path: Path, small: Path) -> None:
-    command = f"{sys.executable} -m {{ cookiecutter.__package }} {shlex.join(on_small_data('train', *LONG))}"
+    command = f"{PYTHON} -m {{ cookiecutter.__package }} {shlex.join(on_small_data('train', *LONG))}"
     loop = f"for seed in 1 2; do {command} --seed $seed; echo code $?; done"
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # in the background, shells ignore it
     process = subprocess.Popen(
@@ -304,7 +306,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
 @pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full"])
 def test_a_signal_saves_everything_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:
     flags = "--data.path=small.npz --epochs=500"
-    command = f"exec {sys.executable} -m {{ cookiecutter.__package }} train {flags} {ending}"
+    command = f"exec {PYTHON} -m {{ cookiecutter.__package }} train {flags} {ending}"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         ["sh", "-c", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -337,12 +339,14 @@ def test_resume_keeps_the_settings_it_began_with(run: Run, tmp_path: Path) -> No
     assert code == 0 and output.startswith("already finished")
 
     config = (folder / "config.yaml").read_text()
-    (folder / "config.yaml").write_text(config.replace("weight_decay: 0.05\n", ""))  # as of code that had none yet
+    without = config.replace(f"weight_decay: {Settings().weight_decay}\n", "")  # as of code that had none yet
+    (folder / "config.yaml").write_text(without)
     code, output, _ = run("train", f"--resume={folder}", "--epochs=2")
-    assert output.startswith("the code has got settings since the run began; it goes on with --weight-decay=0.05\n")
+    goes_on = f"it goes on with --weight-decay={Settings().weight_decay}\n"
+    assert output.startswith(f"the code has got settings since the run began; {goes_on}")
     assert code == 0 and "epoch 2/2" in output and "resumed after step 2" in output
     assert "changed since it began: epochs; it need not end with the same bits\n" in output
-    assert output.endswith(f"look at it: tensorboard --logdir '{moved}'\n")
+    assert output.endswith(f"look at it: tensorboard --logdir {shlex.quote(str(moved))}\n")
     assert not json.loads((folder / "capsule.json").read_text())["exact"]  # the learning rate depends on the epochs
 
     folder = Path(shutil.copytree(folder, tmp_path / "copy"))
@@ -353,7 +357,8 @@ def test_resume_keeps_the_settings_it_began_with(run: Run, tmp_path: Path) -> No
 
     (folder / "status.json").unlink()  # as if killed at the end
     _, output, _ = run("train", f"--resume={folder}", "--epochs=1")
-    assert "finished: 2 epochs" in output and output.endswith(f"look at it: tensorboard --logdir {folder}\n")
+    assert "finished: 2 epochs" in output
+    assert output.endswith(f"look at it: tensorboard --logdir {shlex.quote(str(folder))}\n")
 
 
 @pytest.mark.parametrize(
@@ -430,7 +435,7 @@ def test_what_is_continued_from_the_best_checkpoint_becomes_the_last_one(run: Ru
 @pytest.mark.parametrize("ending", ["| true", "| head -n 1", ">&-", ">/dev/full", "2>&-"])
 def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:
     flags = "--data.path=small.npz --epochs=2 --resume=auto"
-    command = f"{sys.executable} -m {{ cookiecutter.__package }} train {flags} {ending}"
+    command = f"{PYTHON} -m {{ cookiecutter.__package }} train {flags} {ending}"
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
     assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "finished"
     assert "test " in (newest(tmp_path) / "train.log").read_text()
@@ -449,7 +454,7 @@ def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, endin
 def test_what_cannot_be_said_leaves_the_exit_code_alone(
     tmp_path: Path, small: Path, ending: str, code: int, said: str
 ) -> None:
-    command = f"{sys.executable} -m {{ cookiecutter.__package }} inspect --data.path=small.npz {ending}"
+    command = f"{PYTHON} -m {{ cookiecutter.__package }} inspect --data.path=small.npz {ending}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == code and done.stderr.startswith(said) and done.stderr.count("\n") == bool(said)
 
@@ -457,7 +462,7 @@ def test_what_cannot_be_said_leaves_the_exit_code_alone(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_scores_come_where_a_note_cannot(tmp_path: Path, trained: Path) -> None:
     (trained / "status.json").unlink()  # it has not finished, which is worth a note
-    command = f"{sys.executable} -m {{ cookiecutter.__package }} evaluate {trained} --device=cpu 2>/dev/full"
+    command = f"{PYTHON} -m {{ cookiecutter.__package }} evaluate {shlex.quote(str(trained))} --device=cpu 2>/dev/full"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and json.loads(done.stdout)["split"] == "test"
 
@@ -465,7 +470,7 @@ def test_scores_come_where_a_note_cannot(tmp_path: Path, trained: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
 @pytest.mark.parametrize("command", ["train --help", "inspect"])
 def test_a_reader_may_stop_reading(tmp_path: Path, small: Path, command: str) -> None:
-    line = f"{sys.executable} -m {{ cookiecutter.__package }} {command} --data.path=small.npz | head -n 1"
+    line = f"{PYTHON} -m {{ cookiecutter.__package }} {command} --data.path=small.npz | head -n 1"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True
@@ -536,3 +541,37 @@ def test_a_terminal_that_is_closed_does_not_end_the_training(start: Command, tmp
 def test_samples_that_are_too_large_are_refused_before_one_is_made(run: Run) -> None:
     code, _, errors = run("train", "--data.resize=60000")
     assert code == 2 and errors.startswith("error: it needs ") and "; for the model; " in errors
+
+
+@pytest.mark.parametrize(
+    ("flag", "code", "sentence"),
+    [
+        ("--device=cuda:99", 2, r"--device cuda:99 is not available; on this machine with torch .*; choose one of: "),
+        ("--lr=1e30", 3, r"the (training loss|validation loss|weights?) .*; after .*; try a smaller --lr"),
+    ],
+)
+def test_the_exit_code_says_what_kind_of_failure_it_was(
+    start: Command, tmp_path: Path, flag: str, code: int, sentence: str
+) -> None:
+    """And before anything is trained, nothing is left behind."""
+    process = start("train", "--epochs=2", flag)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == code and re.search(f"^error: {sentence}", errors, re.MULTILINE), errors
+    assert (tmp_path / "runs").exists() == (code != 2)
+
+
+def test_debug_shows_where_an_error_comes_from(run: Run) -> None:
+    code, _, errors = run("inspect", "--data.channels=last", "--data.x=no", "--debug")
+    assert code == 2 and errors.startswith("Traceback") and errors.splitlines()[-1].startswith("error: there is no arr")
+
+
+def test_a_figure_that_failed_is_drawn_once_it_is_mended(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("{{ cookiecutter.__package }}.figures.draw", None)
+        code, _, errors = run("train", "--epochs=1")
+    assert code == 1 and errors.splitlines()[-1].startswith("error: TypeError: ")
+    code, output, _ = run("train", f"--resume={newest(tmp_path)}")
+    assert code == 0 and "epoch 1/1" not in output and "finished: 1 epoch\n" in output
+    assert EventAccumulator(str(newest(tmp_path))).Reload().Tags()["images"]

@@ -64,6 +64,13 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
         choose_device(name)
 
 
+def test_one_gpu_is_not_given_to_all_processes_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "any")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"--device cuda:0 would be shared by all .*; say --device cuda: each"):
+        choose_device("cuda:0")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine can use its GPU")
 def test_a_device_that_torch_cannot_use_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--device cuda:0 cannot be used \(.+\); on .*; install the build of"):

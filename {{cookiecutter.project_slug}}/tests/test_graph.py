@@ -59,7 +59,7 @@ def test_the_learning_rate_reaches_a_recording(settings: Settings) -> None:
     with on_gpu(settings) as trainer:
         losses(trainer, WARM_UP + 1)
         before = [parameter.clone() for parameter in trainer.step.model.parameters()]
-        trainer.step.set_learning_rate(0.0)
+        trainer.step.scale_learning_rates(0.0)
         losses(trainer, 1)
         assert all(map(torch.equal, before, trainer.step.model.parameters()))
 

@@ -112,6 +112,18 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("resize", "shape"), [("6", (1, 6, 6)), ("3x7", (1, 3, 7))])
+def test_other_tags_of_a_camera_do_not_matter(tmp_path: Path) -> None:
+    """Some write numbers as text, at which Pillow fails as it writes them again."""
+    (tmp_path / "in/cat").mkdir(parents=True)
+    picture = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    exif = Image.Exif()
+    exif[274], exif[282] = 6, "72"  # a quarter turn; the resolution
+    picture.save(tmp_path / "in/cat/1.png", exif=exif)
+    assert main(["import-images", str(tmp_path / "in"), str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert np.array_equal(arrays["x"][0, 0], np.rot90(np.arange(12).reshape(3, 4), -1))
+
+
 def test_unequal_sizes_need_resize(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], resize: str, shape: tuple[int, ...]
 ) -> None:

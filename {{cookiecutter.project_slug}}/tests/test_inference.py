@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ import torch
 from {{ cookiecutter.__package }} import inference, memory
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
-from {{ cookiecutter.__package }}.batches import Batches
+from {{ cookiecutter.__package }}.batches import Batches, evaluation_batch_size
 from {{ cookiecutter.__package }}.cli import main
 from {{ cookiecutter.__package }}.commands import train
 from {{ cookiecutter.__package }}.config import Settings
@@ -23,8 +24,7 @@ from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.experiment import Experiment
-from {{ cookiecutter.__package }}.inference import Trained, evaluation_batch_size, score
-from {{ cookiecutter.__package }}.resume import settings_of
+from {{ cookiecutter.__package }}.inference import Trained, score
 from {{ cookiecutter.__package }}.signals import StopRequest
 from {{ cookiecutter.__package }}.step import forward
 
@@ -83,15 +83,15 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
 
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could tell whose they are."""
-    trained = Trained(run, replace(settings_of(run)[0], device="cpu"))
+    trained = Trained.of(run, device="cpu")
     x = np.zeros((7, *trained.sample_shape), np.uint8)
-    monkeypatch.setattr(inference, "build_dataset", lambda x, y: ArrayDataset(x[1:], y[1:]))
+    monkeypatch.setattr(inference, "build_dataset", lambda x, y, settings: ArrayDataset(x[1:], y[1:]))
     with pytest.raises(DataError, match=r"the dataset has 6 samples, and the file 7; in mine.npz; let build_"):
         trained.predict(x, Path("mine.npz"))
 
 
 def test_predictions_that_will_not_fit_into_the_memory_are_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = Trained(run, replace(settings_of(run)[0], device="cpu"))
+    trained = Trained.of(run, device="cpu")
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
     with pytest.raises(DataError, match=r"it needs 0\.0 GiB of memory, .*; for the predictions of mine.npz; give"):
         trained.predict(np.zeros((5000, *trained.sample_shape), np.uint8), Path("mine.npz"))
@@ -121,7 +121,7 @@ def test_other_data_is_scored_whole_or_by_its_own_splits(run: Path, call: Call, 
     scores = json.loads(call("evaluate", run, *flags, "--split=val")[1])
     assert scores["split"] == "val" and scores["samples"] == 20
     code, _, error = call("evaluate", run, *flags)
-    assert code == 2 and error.startswith("error: there is no test split; in ") and "(--split val or test)" in error
+    assert code == 2 and error.startswith("error: there is no test split; in ") and "another one with --split" in error
 
 
 def test_predictions_of_its_own_data_say_in_which_split_each_sample_is(run: Path, call: Call, tmp_path: Path) -> None:
@@ -284,8 +284,10 @@ def test_fine_tuning_starts_from_what_fits(
     train.run(tuned, folder=None, fast_dev_run=False, stop=StopRequest())
     (folder,) = (settings.runs_dir / "other").iterdir()
     old, new = (torch.load(each / "checkpoints/best.pt", weights_only=True)["model"] for each in (run, folder))
-    assert f"init    {run}; weights that start anew: output.weight, output.bias\n" in capsys.readouterr().out
-    weights = [name for name in old if name.endswith("weight") and name != "output.weight"]
+    said = re.search(f"init    {run}; weights that start anew: (.+)\n", capsys.readouterr().out)
+    anew = said[1].split(", ") if said else []
+    assert anew and not any(torch.equal(old[name], new[name]) for name in anew)
+    weights = [name for name in old if name.endswith("weight") and name not in anew]
     assert weights and all(torch.allclose(old[name], new[name], atol=1e-5) for name in weights)
 
 
@@ -295,6 +297,8 @@ def test_fine_tuning_on_what_the_other_run_has_learned_from_is_refused(run: Path
     code, _, error = call(*again, "--data.split-seed=7")
     sentence = "error: that run has learned from samples that are kept for val and test here; in "
     assert code == 2 and error.startswith(sentence) and "; give --data.split-seed=0, as it had, or save the" in error
+    code, _, error = call(*again, "--data.test-share=0.2")
+    assert code == 2 and error.startswith(sentence) and "; give --data.test-share=0.15, as it had, or save" in error
     assert not (tmp_path / "new").exists()
     assert call(*again, "--seed=7")[0] == 0
 
@@ -327,12 +331,62 @@ def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> Non
     assert list(tmp_path.iterdir()) == [small]
 
 
-def test_no_more_is_scored_at_once_than_fits_where_batches_are_computed_in_parts(settings: Settings) -> None:
+def test_no_more_is_scored_at_once_than_fits_where_batches_are_computed_in_parts() -> None:
     shape, gpu = (1, 32, 32), torch.device("cuda")  # of which none is needed here
-    assert evaluation_batch_size(replace(settings, batch_size=64), shape, CPU) == 256
-    assert evaluation_batch_size(replace(settings, batch_size=64), shape, gpu) == 1024
-    assert evaluation_batch_size(replace(settings, batch_size=64), (3, 224, 224), gpu) == 256
-    assert evaluation_batch_size(replace(settings, batch_size=2), shape, gpu) == 128  # smaller batches take less memory
+    assert evaluation_batch_size(64, shape, CPU) == 256
+    assert evaluation_batch_size(64, shape, gpu) == 1024
+    assert evaluation_batch_size(64, (3, 224, 224), gpu) == 256
+    assert evaluation_batch_size(2, shape, gpu) == 128  # smaller batches take less memory
     for device, more in ((CPU, 1), (gpu, 16)):
-        assert evaluation_batch_size(replace(settings, batch_size=64, accumulate=16), shape, device) == 16 * more
-        assert evaluation_batch_size(replace(settings, batch_size=1, accumulate=16), shape, device) == more
+        assert evaluation_batch_size(64 / 16, shape, device) == 16 * more
+        assert evaluation_batch_size(1 / 16, shape, device) == more
+
+
+def test_few_samples_that_were_trained_in_small_batches_are_scored_in_such(run: Path, call: Call) -> None:
+    """Large ones may be too many for the memory: volumes, for example."""
+    assert Trained.of(run, device="cpu").trained_batch == 64
+    assert call("train", "--data.path=small.npz", "--epochs=1", "--name=few", "--runs-dir=runs", *NARROW_FLAGS)[0] == 0
+    (few,) = Path("runs/few").iterdir()
+    assert Trained.of(few, device="cpu").trained_batch == 16  # of 126 samples
+
+
+def test_a_notebook_gets_what_was_learned_in_one_line(run: Path, call: Call, tmp_path: Path) -> None:
+    """As README has it."""
+    assert call("predict", run, f"--out={tmp_path / 'out.npz'}")[0] == 0
+    with np.load(tmp_path / "small.npz") as arrays, np.load(tmp_path / "out.npz") as out:
+        found = Trained.of(str(run), device="cpu").predict(arrays["x"])
+        assert np.array_equal(found["prediction"], out["prediction"])
+
+
+def test_the_training_split_can_be_scored_too(run: Path, call: Call) -> None:
+    scores = json.loads(call("evaluate", run, "--split=train")[1])
+    assert scores["split"] == "train" and scores["samples"] == 126
+
+
+@pytest.mark.skipif(DENSE, reason="its targets, which are kept in memory, are as large")
+def test_a_smaller_machine_may_score_what_a_larger_one_kept_in_memory(
+    call: Call, tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    with np.load(small) as arrays:
+        for name in ("x", "y"):
+            np.save(tmp_path / f"mine/{name}.npy", np.concatenate([arrays[name]] * 9))
+    flags = ("--data.resident=yes", "--epochs=1", f"--runs-dir={tmp_path / 'runs'}", *NARROW_FLAGS)
+    assert call("train", f"--data.path={tmp_path / 'mine'}", *flags)[0] == 0
+    enough = (tmp_path / "mine/x.npy").stat().st_size - 1
+    for module in ("memory", "arrays"):
+        monkeypatch.setattr(f"{{ cookiecutter.__package }}.{module}.free_memory", lambda: enough)
+    assert json.loads(call("evaluate", newest(tmp_path))[1])["samples"] == 243
+
+
+def test_what_was_learned_is_in_two_files(run: Path, call: Call) -> None:
+    """So that the others may be removed."""
+    before = json.loads(call("evaluate", run)[1])
+    for path in run.rglob("*"):
+        if path.is_file() and path.name not in ("config.yaml", "best.pt"):
+            path.unlink()
+    code, output, note = call("evaluate", run)
+    assert code == 0 and json.loads(output) == before and note.startswith("note: the run has not finished")
+    assert call("predict", run, "--out=out.npz")[0] == 0
+    again = (f"--init-from={run}", "--data.path=small.npz", "--epochs=1", "--runs-dir=new", *NARROW_FLAGS)
+    assert call("train", *again)[0] == 0

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from {{ cookiecutter.__package }}.errors import RefusedError
@@ -30,6 +32,15 @@ def test_an_epoch_reaches_every_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [json.loads(line) for line in lines] == [numbers(1), numbers(2)]
     assert (tmp_path / "train.log").read_text() == "epoch 1\nepoch 2\n"
     assert capsys.readouterr().out == "epoch 1\nepoch 2\n"  # no colours, no bar: this is no terminal
+
+
+def test_a_number_may_be_a_tensor(tmp_path: Path) -> None:
+    """As the norm of a gradient is, which somebody adds to what is logged."""
+    logbook = Logbook(tmp_path)
+    logbook.epoch("epoch 1", {**numbers(1), "norm": torch.tensor(0.5), "mean": np.float32(2)}, improved=True)
+    logbook.close()
+    line = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert line == {**numbers(1), "norm": 0.5, "mean": 2.0} and isinstance(line["step"], int)
 
 
 def test_names_that_no_text_has_reach_tensorboard(tmp_path: Path) -> None:

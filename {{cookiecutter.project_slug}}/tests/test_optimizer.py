@@ -77,10 +77,10 @@ def test_a_start_does_not_wait_for_a_compiler(small: Path) -> None:
 
 
 def test_the_learning_rate_falls_from_lr_to_almost_nothing() -> None:
-    schedule = build_schedule(lr=0.1, epochs=10)
-    rates = [schedule(epoch) for epoch in range(10)]
-    assert rates[0] == 0.1 and rates[5] == pytest.approx(0.05)
-    assert rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.01
+    schedule = build_schedule(epochs=10)
+    factors = [schedule(epoch) for epoch in range(10)]
+    assert factors[0] == 1 and factors[5] == pytest.approx(0.5)
+    assert factors == sorted(factors, reverse=True) and 0 < factors[-1] < 0.1
 
 
 def test_channels_last_moments_survive_a_checkpoint(tmp_path) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation, build_dataset
+from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.scale import doubts, other_scale
 
 from .conftest import Run, newest
@@ -20,7 +21,7 @@ ORDINARY = [TABLE, IMAGES, COUNTS, SOUND, np.eye(300), NUMBERS.lognormal(0, 2, (
 
 
 def dataset(x: np.ndarray) -> ArrayDataset:
-    made = build_dataset(x, np.zeros(len(x), np.int64))
+    made = build_dataset(x, np.zeros(len(x), np.int64), DataSettings())
     assert isinstance(made, ArrayDataset)
     return made
 
@@ -103,11 +104,12 @@ def test_images_from_0_to_1_are_not_those_from_0_to_255() -> None:
     assert found and found.startswith("channel 0 is 0.") and ", and 12" in found
 
 
-def test_train_and_predict_say_so(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [[], ["--data.no-normalise"]])
+def test_train_and_predict_say_so(run: Run, tmp_path: Path, flags: list[str]) -> None:
     """And go on."""
     with np.load(tmp_path / "small.npz") as arrays:
         x, y = arrays["x"].astype(np.float64), arrays["y"]
-    assert "missing number" not in run("train", "--epochs=1")[1]
+    assert "missing number" not in run("train", "--epochs=1", *flags)[1]
     trained = newest(tmp_path)
     np.savez(tmp_path / "other.npz", x=x * 1000, y=y)
     for command in ("predict", "--out=out.npz"), ("evaluate",):
@@ -115,4 +117,4 @@ def test_train_and_predict_say_so(run: Run, tmp_path: Path) -> None:
         assert code == 0 and output and errors.startswith("note: in other.npz, ") and errors.count("\n") == 1
     x[::3, :, -1] = -9999
     np.savez(tmp_path / "small.npz", x=x, y=y)
-    assert "\n        channel 0 is -9999 in " in run("train", "--epochs=1")[1]
+    assert "\n        channel 0 is -9999 in " in run("train", "--epochs=1", *flags)[1]

@@ -123,7 +123,7 @@ def test_a_resumed_run_may_change_how_long_and_where_but_not_what(tmp_path: Path
 
 
 def test_nothing_else_may_change() -> None:
-    may = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "data.path"}
+    may = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "cuda-graph", "data.path"}
     saved = dict(flatten(yaml.safe_load(to_yaml(Settings()))))
     for name in saved:
         before = yaml.safe_dump({**saved, name: "another"})

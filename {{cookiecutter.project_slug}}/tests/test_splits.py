@@ -36,6 +36,16 @@ def test_every_sample_is_in_one_split_and_every_class_in_each(count: int, seed: 
         assert np.ptp(shares, axis=0).max() < 0.1
 
 
+def test_the_shares_of_validation_and_test_are_settings() -> None:
+    for split in ("random", "ordered"):
+        settings = DataSettings(val_share=0.05, test_share=0.2, split=split)  # type: ignore[arg-type]
+        assert [len(part) for part in positions(cut(samples(100), NAMES, settings, None))] == [75, 5, 20]
+        assert [len(part) for part in positions(cut(samples(100), NAMES[:2], settings, None))] == [95, 5]
+    for val, test, most in (0, 0.15, "1"), (0.5, 0.5, "0.5"), (0.15, 9, "0.85"):
+        with pytest.raises(ConfigError, match=rf"-share is [\d.]+; in the settings; .* above 0 and below {most}$"):
+            DataSettings(val_share=val, test_share=test)
+
+
 def test_a_class_of_one_sample_is_trained() -> None:
     whole = Split(np.arange(100)[:, None], (np.arange(100) == 50).astype(int))
     for seed in range(20):

@@ -119,15 +119,22 @@ def test_a_layer_that_is_made_too_late_is_found(settings: Settings) -> None:
 @pytest.mark.parametrize("kind", [float, np.float64])
 def test_a_schedule_may_compute_with_numpy(settings: Settings, kind: type) -> None:
     step, _, _ = build(settings)
-    step.set_learning_rate(kind(0.25))
+    step.scale_learning_rates(kind(0.25))
     serialize(step.state_dict())  # which refuses what a checkpoint cannot hold
-    assert [group["lr"] for group in step.optimizer.param_groups] == [0.25, 0.25]
+    assert [group["lr"] for group in step.optimizer.param_groups] == [settings.lr / 4, settings.lr / 4]
 
 
-def test_the_learning_rate_reaches_the_optimizer(settings: Settings) -> None:
+def test_groups_of_weights_keep_learning_rates_of_their_own(settings: Settings) -> None:
+    """As when a backbone is tuned by a tenth of what a new head gets; also in a run that is resumed."""
     step, _, _ = build(settings)
-    step.set_learning_rate(0.25)
-    assert [group["lr"] for group in step.optimizer.param_groups] == [0.25, 0.25]
+    step.optimizer.param_groups[0]["lr"] = 0.1
+    step.__post_init__()  # as if build_optimizer had made it so
+    for factor in (1, 0.5, 0.25):
+        step.scale_learning_rates(factor)
+        assert [group["lr"] for group in step.optimizer.param_groups] == [0.1 * factor, settings.lr * factor]
+    step.load_state_dict(step.state_dict())
+    step.scale_learning_rates(1)
+    assert [group["lr"] for group in step.optimizer.param_groups] == [0.1, settings.lr]
 
 
 def test_every_setting_of_the_model_is_an_argument_of_build_model(settings: Settings) -> None:

@@ -63,8 +63,8 @@ class Targets:
         return len(self.names)
 
     def encode(self, y: Array, where: str) -> Array:
-        """Return masks (N, ...) as class numbers, int16. Raises DataError for a value that was not trained."""
-        encoded, blank = np.empty(y.shape, np.int16), 0
+        """Return masks (N, ...) as class numbers in one or two bytes. Raises DataError for values not trained on."""
+        encoded, blank = np.empty(y.shape, np.int8 if self.out_size < 128 else np.int16), 0
         for part, numbers in zip(parts(y), parts(encoded), strict=True):
             known = np.searchsorted(self.names, part).clip(max=self.out_size - 1)
             numbers[:] = np.where(part == self.ignore_index, IGNORED, known)
@@ -94,7 +94,7 @@ class Targets:
         """Return lines that tell how much of the masks of each split each value has."""
         lines = ["class  " + "".join(f"{name:>9}" for name in splits)]
         for value in [*self.names[:20], self.ignore_index]:
-            shares = [(y == value).mean() for y in splits.values()]
+            shares = [sum((part == value).sum() for part in parts(y)) / y.size for y in splits.values()]
             name = "ignored" if value == self.ignore_index else str(value)
             lines.append(f"{name:<7}" + "".join(f"{share:>9.1%}" for share in shares))
         return lines + [f"... and {self.out_size - 20} more classes ..."] * (self.out_size > 20)

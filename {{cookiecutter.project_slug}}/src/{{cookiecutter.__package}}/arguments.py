@@ -73,8 +73,8 @@ class Use(Common):
 class Evaluate(Use):
     """Score a run's best checkpoint on a split of its data, or on the data of --data.path; prints JSON."""
 
-    split: Literal["val", "test"] = "test"
-    """Which split; data that has none is scored whole."""
+    split: Literal["train", "val", "test"] = "test"
+    """Which split (train: which was learned from); data that has none is scored whole."""
 
 
 @dataclass(frozen=True, kw_only=True)

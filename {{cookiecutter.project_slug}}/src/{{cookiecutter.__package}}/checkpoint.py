@@ -16,7 +16,7 @@ from .run import Run, config_of, is_done
 from .settings_file import check_changes
 from .storage import write_atomically
 
-FORMAT = 7  # of the dict that is saved
+FORMAT = 8  # of the dict that is saved
 DAMAGED = "damaged.pt"  # where a damaged last.pt is kept
 PLAIN = {bool, int, float, str, type(None), torch.Tensor}
 PUT_BACK = "put back a whole copy, or start a new run"
@@ -83,8 +83,8 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     """Return the checkpoint that a run continues, or None if it has none yet: the last one that is whole.
 
     That is best.pt, if the process died as it was going to write the same state as last.pt. Its "source" says which
-    file it is, and why; "damaged", whether last.pt is there and is not whole. Raises RefusedError if all are damaged,
-    or something is gone or does not match.
+    file it is, and why; "damaged", whether last.pt is there and is not whole. Raises RefusedError if the one
+    before it is damaged, too, or something is gone or does not match.
     """
     there = [path for path in (run.last, run.previous, run.best) if path.exists()]
     if there in ([], [run.best]) and is_done(run.folder):

@@ -13,7 +13,8 @@ from pathlib import Path
 from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predict, Train
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, note, out_of_memory, printable
 from .parsing import PROGRAM, check_command, flags_of, parse
-from .resume import find_run, settings_of
+from .resume import find_run
+from .run import settings_of
 from .signals import StopRequest
 from .torchrun import is_follower
 
@@ -96,7 +97,7 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
         if found is None:
             say(f"nothing to resume in {settings.runs_dir / settings.name}: starting a new run")
         elif found.needs:
-            say(f"already finished: {found.folder}; train it longer with {found.needs}")
+            say(f"already finished: {found.folder}; train it longer with {found.needs}, or anew with another --name")
             return
         else:
             settings, folder = found.settings, found.folder

@@ -9,16 +9,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .array_file import Array
+from .data_config import DataSettings
 from .splits import Rows, Samples
 from .stream import Stream
 from .tensors import fits, on_device, to_tensor
 
 
-def build_dataset(x: Samples, y: Array) -> Dataset[tuple[Tensor, Tensor]]:
+def build_dataset(x: Samples, y: Array, settings: DataSettings) -> Dataset[tuple[Tensor, Tensor]]:
     """Return a dataset of samples x (N, C, ...), an array or `Rows` of a file, and encoded targets y (N, ...).
 
-    All commands make theirs here: put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it. Give
-    it `training = False`, if it needs to know: on the training split, it is set to True.
+    All commands make theirs here, with the run's settings, among which there may be some of your own. Put another
+    `torch.utils.data.Dataset` in its place, and a DataLoader serves it. Give it `training = False`, if it needs to
+    know: on the training split, it is set to True.
     """
     return ArrayDataset(x, y)
 
@@ -34,8 +36,9 @@ class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next
     batch is read while this one is computed.
-    Change in `batch` what a sample is: add a feature, or an augmentation `if self.training`. Training, scores
-    and predictions follow. Write a `__getitem__`, and a DataLoader calls that instead, for every sample.
+    Change in `batch` what a sample is: add a feature, or an augmentation `if self.training`, drawn for each sample by
+    itself, as in augment.py (there may be those of many batches). Training, scores and predictions follow. Write a
+    `__getitem__`, and a DataLoader calls that instead, for every sample.
     """
 
     device = torch.device("cpu")  # of the positions that are asked for

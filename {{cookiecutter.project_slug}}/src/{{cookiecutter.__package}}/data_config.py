@@ -30,11 +30,17 @@ class DataSettings:
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
     """`random` (with classes, in equal shares), or `ordered`: the last samples are kept for val and test (time)."""
+    val_share: float = 0.15
+    """How much of the samples is kept for the validation, if the file does not say which."""
+    test_share: float = 0.15
+    """How much is kept for the test, then."""
     split_seed: int = 0
     """Decides who is in train, val and test. Apart from --seed, so that several seeds share one test split."""
 
     def __post_init__(self) -> None:
         require(self.split_seed >= 0, "data.split_seed", self.split_seed, "0 or more")
+        for name, rest in (("val_share", 1.0), ("test_share", round(1 - self.val_share, 9))):
+            require(0 < getattr(self, name) < rest, f"data.{name}", getattr(self, name), f"above 0 and below {rest:g}")
         fits = re.fullmatch(r"none|[1-9]\d{,4}(x[1-9]\d{,4})*", self.resize)
         require(bool(fits), "data.resize", self.resize, "none, 64 (every side), or sides such as 48x64")
 

@@ -48,7 +48,7 @@ class Datasets:
         self.splits = {}
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
-            self.splits[name] = build_dataset(split.x, y)
+            self.splits[name] = build_dataset(split.x, y, settings.data)
         held_out = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
         self.held_out = {name: digests(arrays[name].x) for name in held_out}  # has the other run learned from them?
         self.sizes = {name: len(split) for name, split in self.splits.items()}  # type: ignore[arg-type]
@@ -58,16 +58,16 @@ class Datasets:
         train = self.splits["train"]
         self.largest_batch = min(self.batch_size, self.sizes["train"])
         self.sample_shape = tuple(train[0][0].shape)
-        self.normalisation: Normalisation | None = None
-        if checkpoint and settings.data.normalise:
-            self.normalisation = Normalisation(**checkpoint["normalisation"])
-        elif settings.data.normalise:
+        if checkpoint:
+            self.statistics = Normalisation(**checkpoint["statistics"])
+        else:
             size = max(1, min(1024, MEASURED // math.prod(self.sample_shape)))
             batches = Batches(train, batch_size=size, device=torch.device("cpu"))
             bar = progress(len(batches), "measuring", unit=" batches", over=batches.epoch())
-            self.normalisation = Normalisation.measure(x for x, _ in bar)
+            self.statistics = Normalisation.measure(x for x, _ in bar)
+        self.normalisation = self.statistics if data.normalise else None
         targets = {name: split.y for name, split in arrays.items()}
-        self.doubts = [] if checkpoint else list(doubts(self.splits, targets, self.normalisation))
+        self.doubts = [] if checkpoint else list(doubts(self.splits, targets, self.statistics))
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:

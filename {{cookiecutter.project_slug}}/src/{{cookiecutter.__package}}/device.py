@@ -27,6 +27,9 @@ def choose_device(name: str) -> torch.device:
     available = [*(["cuda"] if cuda else []), *cuda, *mps, "cpu"]
     if name == "auto":
         name = available[0]
+    if name.startswith("cuda:") and told("LOCAL_WORLD_SIZE", alone=1) > 1:
+        what = f"--device {name} would be shared by all processes of torchrun"
+        raise ConfigError(what, "on this machine", "say --device cuda: each of them gets a GPU of its own")
     if name == "cuda" and by_torchrun():
         name = f"cuda:{told('LOCAL_RANK', alone=0)}"
     if name not in available:
@@ -115,7 +118,7 @@ def random_states() -> dict[str, Any]:
         "python": [version, torch.tensor(words), gauss],  # as 625 numbers, they would take as long as all the weights
         "numpy": [name, torch.from_numpy(numpy_words.astype(np.int64)), *rest],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,  # of the GPU that is used
     }
 
 
@@ -126,8 +129,8 @@ def restore_random_states(states: dict[str, Any]) -> None:
     name, words, *rest = states["numpy"]
     np.random.set_state((name, words.numpy().astype(np.uint32), *rest))
     torch.set_rng_state(states["torch"])
-    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(state, index)
+    if states["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
 
 
 def usage(device: torch.device) -> dict[str, float]:

@@ -9,13 +9,12 @@ import torch
 
 from .arrays import input_shape
 from .augment import Augmentation
-from .batches import Batches, batches_at_once
+from .batches import Batches, batches_at_once, evaluation_batch_size
 from .config import Settings
 from .datasets import Datasets
 from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
 from .graph import ReplayedStep, can_replay
-from .inference import evaluation_batch_size
 from .logbook import Logbook
 from .optimizer import build_optimizer, build_schedule, layout
 from .parsing import check_saved
@@ -53,8 +52,7 @@ class Experiment:
         self.task = Task(self.targets, settings.task, self.device)
         shape, dense = self.data.sample_shape, self.targets.dense
         self.input_shape = input_shape(shape, settings.data.resize, settings.model.minimum_size)
-        as_they_come = dense and self.input_shape == shape  # then crops are trained on as crops
-        self.sides = () if as_they_come else self.input_shape[1:]
+        self.sides = () if dense and self.input_shape == shape else self.input_shape[1:]  # (): crops stay crops
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
         self.model = build_checked(settings, self.input_shape, self.targets.out_size, self.data.largest_batch)
         self.not_loaded: list[str] = []
@@ -77,8 +75,8 @@ class Experiment:
 
     def batches(self, split: str) -> Batches:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
-        training = split == "train"
-        size = self.data.batch_size if training else evaluation_batch_size(self.settings, self.input_shape, self.device)
+        training, size, parts = split == "train", self.data.batch_size, self.settings.accumulate
+        size = size if training else evaluation_batch_size(size / parts, self.input_shape, self.device)
         numbers = max(math.prod(self.data.sample_shape), self.targets.out_size)  # of a sample, or its target
         return Batches(
             self.data.splits[split],
@@ -99,7 +97,7 @@ class Experiment:
         if settings.compile:
             self.model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
         done = checkpoint["progress"] if checkpoint else {"step": 0, "batch": 0}
-        logbook = Logbook(run.folder, step=done["step"] - bool(done["batch"]))  # what ends an epoch is written again
+        logbook = Logbook(run.folder, step=done["step"] - (done["batch"] > 0))  # in an epoch, its line is to come
         build_step = partial(ReplayedStep, say=logbook.write) if self.replays else Step
         step = build_step(
             model=self.model,
@@ -114,7 +112,7 @@ class Experiment:
         )
         trainer = Trainer(
             step=step,
-            schedule=build_schedule(lr=settings.lr, epochs=settings.epochs),
+            schedule=build_schedule(epochs=settings.epochs),
             train_batches=self.batches("train"),
             val_batches=self.batches("val"),
             early_stopping=self.early_stopping,
@@ -128,6 +126,7 @@ class Experiment:
         )
         if checkpoint:
             trainer.load_state_dict(checkpoint)
+            self.checkpoint = {name: checkpoint[name] for name in ("source", "damaged")}  # its weights are not kept
         else:
             fixed = {n: v for n, v in flatten(asdict(settings)) if n not in MAY_CHANGE and v is not None}
             numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]
@@ -142,7 +141,8 @@ class Experiment:
             "targets": vars(self.targets),
             "sizes": self.data.sizes,
             "sample_shape": list(self.data.sample_shape),
-            "normalisation": vars(self.data.normalisation) if self.data.normalisation else None,
+            "statistics": vars(self.data.statistics),
+            "batch_size": self.data.batch_size,
             "data_sha256": self.data.sha256,
             "resident": self.data.resident,
             "threads": torch.get_num_threads(),

@@ -1,8 +1,7 @@
 """A model at work: its scores over a split, and the best checkpoint of a run, ready for new samples."""
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from torch.utils.data import Dataset, Subset
 
 from .array_file import Array
 from .arrays import input_shape
-from .batches import Batches
+from .batches import Batches, evaluation_batch_size
 from .checkpoint import load_best
 from .config import Settings
 from .data import Normalisation, build_dataset
@@ -22,6 +21,7 @@ from .errors import DataError, RefusedError, note
 from .memory import check_memory
 from .model import build_model
 from .progress import progress
+from .run import settings_of
 from .scale import other_scale
 from .settings_file import CUT_BY, differing
 from .splits import Samples
@@ -49,15 +49,24 @@ class Trained:
         self.epoch = checkpoint["progress"]["epoch"]
         self.data_sha256 = checkpoint["data_sha256"]
         self.sample_shape = tuple(checkpoint["sample_shape"])
-        self.normalisation = Normalisation(**checkpoint["normalisation"]) if checkpoint["normalisation"] else None
+        self.trained_batch = checkpoint["batch_size"] / settings.accumulate  # what was computed at once
+        self.statistics = Normalisation(**checkpoint["statistics"])
+        self.normalisation = self.statistics if settings.data.normalise else None
         self.device = choose_device(settings.device)
-        self.precision = choose_precision(settings.precision, self.device)
+        precision = "fp32" if settings.precision == "auto" else settings.precision  # bf16 leaves three digits
+        self.precision = choose_precision(precision, self.device)
         self.targets = Targets(**checkpoint["targets"])
         self.task = Task(self.targets, settings.task, self.device)
         self.input_shape = input_shape(self.sample_shape, settings.data.resize, settings.model.minimum_size)
         model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         load_weights(model, checkpoint["model"])
         self.model = prepare(model, self.device).eval()
+
+    @classmethod
+    def of(cls, run: str | Path, *, device: str = "auto") -> "Trained":
+        """Return what a run has learned, for a notebook: `Trained.of("runs/...").predict(x)["prediction"]`."""
+        settings, _ = settings_of(Path(run))
+        return cls(Path(run), replace(settings, device=device))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's outputs for one batch. Raises DataError if they are no numbers."""
@@ -74,12 +83,12 @@ class Trained:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
             fix = "give the same columns or sides; x[None], if it is one sample; --data.channels, if they lie elsewhere"
             raise DataError(what, f"in {path}", fix)
-        if self.normalisation and (doubt := other_scale(dataset, self.normalisation)):
+        if doubt := other_scale(dataset, self.statistics):
             note(f"in {path}, {doubt}")
 
     def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
         """Return the samples in batches, in their order."""
-        size = evaluation_batch_size(self.settings, self.input_shape, self.device)
+        size = evaluation_batch_size(self.trained_batch, self.input_shape, self.device)
         return Batches(dataset, batch_size=size, device=self.device, normalisation=self.normalisation)
 
     def score(
@@ -105,11 +114,11 @@ class Trained:
         return figures
 
     @torch.inference_mode()
-    def predict(self, x: Samples, path: Path) -> dict[str, Array]:
-        """Return what the task predicts for samples (N, C, ...) of a file, in their order."""
-        parts, dataset = [], build_dataset(x, np.zeros(len(x), np.int64))  # nobody looks at the targets
+    def predict(self, x: Samples, path: Path = Path("x")) -> dict[str, Array]:
+        """Return what the task predicts for samples (N, C, ...), perhaps of a file, in their order."""
+        dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
         self.check(dataset, path)
-        batches = self.batches(dataset)
+        parts, batches = [], self.batches(dataset)
         if batches.count != len(x):  # which prediction would be whose?
             what = f"the dataset has {batches.count} samples, and the file {len(x)}"
             raise DataError(what, f"in {path}", "let build_dataset keep all of them, each once")
@@ -119,15 +128,6 @@ class Trained:
                 nbytes = 2 * len(batches) * sum(array.nbytes for array in parts[0].values())
                 check_memory(nbytes, f"for the predictions of {path}", "give fewer samples at a time")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def evaluation_batch_size(settings: Settings, shape: tuple[int, ...], device: torch.device) -> int:
-    """Return how many samples (C, ...) are scored at once: more than in training, since no gradients are kept.
-
-    On a GPU, which computes a million numbers as fast as a thousand, they may be up to sixteen times as many.
-    """
-    size = max(1, 4 * (settings.batch_size or 64) // settings.accumulate)
-    return size * max(1, min(16, 2**20 // (size * math.prod(shape)))) if device.type == "cuda" else size
 
 
 @torch.inference_mode()

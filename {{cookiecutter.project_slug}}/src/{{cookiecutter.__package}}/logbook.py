@@ -1,6 +1,7 @@
 """What a run tells: TensorBoard, metrics.jsonl, train.log, and the terminal with its progress bar at the bottom."""
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -37,6 +38,7 @@ class Logbook:
         self.log = (folder / "train.log").open("a", encoding="utf-8")
         self.has_curves = True
         threading.excepthook = without_writer
+        logging.getLogger("matplotlib").setLevel("ERROR")  # on a new machine, it tells of its cache of fonts
         # TensorBoard reads the files of a run by their names, which tell the second of a start, and then the process.
         while any(folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
             time.sleep(0.05)
@@ -61,6 +63,7 @@ class Logbook:
     def epoch(self, line: str, numbers: Mapping[str, float], *, improved: bool) -> None:
         """Write down an epoch: the line for people, `numbers` (among them `step`) for programs."""
         self.write(line, colour=Fore.GREEN if improved else "")
+        numbers = {name: number if isinstance(number, int) else float(number) for name, number in numbers.items()}
         self.metrics.write(json.dumps(numbers) + "\n")
         with self.curves():
             for name, number in numbers.items():

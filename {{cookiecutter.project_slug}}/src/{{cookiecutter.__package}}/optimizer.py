@@ -45,7 +45,7 @@ class AdamW(torch.optim.AdamW):
 def build_optimizer(
     model: nn.Module, *, lr: float, weight_decay: float, capturable: bool = False
 ) -> torch.optim.Optimizer:
-    """Return a fused AdamW; biases and norms are not decayed.
+    """Return a fused AdamW; biases and norms are not decayed. A group may have an `lr` of its own (fine-tuning).
 
     If its steps are to be recorded in a CUDA graph (`capturable`), it reads the learning rate from the GPU.
     """
@@ -73,9 +73,10 @@ def layout(model: nn.Module, optimizer: torch.optim.Optimizer, *, began: list[An
     return found
 
 
-def build_schedule(*, lr: float, epochs: int) -> Callable[[int], float]:
-    """Return the learning rate as a function of the epochs done: a half cosine (Loshchilov and Hutter, 2017).
+def build_schedule(*, epochs: int) -> Callable[[int], float]:
+    """Return what to multiply learning rates by, of the epochs done: a half cosine (Loshchilov and Hutter, 2017).
 
-    It starts at `lr` and would reach 0 after the last epoch. A function needs no state in the checkpoint.
+    It starts at 1 and would reach 0 after the last epoch. A function needs no state in the checkpoint; a scheduler of
+    torch would: its rates are replaced by these.
     """
-    return lambda epoch: lr * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+    return lambda epoch: 0.5 * (1 + math.cos(math.pi * epoch / epochs))

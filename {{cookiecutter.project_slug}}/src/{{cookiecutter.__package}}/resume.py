@@ -9,9 +9,9 @@ from filelock import FileLock, Timeout
 from .arguments import Train
 from .config import Settings
 from .data_config import DataSettings
-from .errors import ConfigError, RefusedError
+from .errors import RefusedError
 from .parsing import parse
-from .run import config_of, read_json
+from .run import read_json, settings_of
 from .settings_file import check_changes, read_flags, saved_settings
 from .torchrun import has_partners
 
@@ -75,21 +75,6 @@ def check_data(folder: Path, data: DataSettings) -> None:
     if began not in (None, ArrayFile(data.path).sha256(data.x, data.y, data.groups)):
         fix = "put the old data back, or start a new run"
         raise RefusedError("the data has changed since the run began", f"{data.path} for {folder}", fix)
-
-
-def settings_of(folder: Path) -> tuple[Settings, list[str]]:
-    """Return the settings of a run, and as flags those of them that the code has got since.
-
-    Raises ConfigError if it is not a run, and RefusedError if the code does not take all of its settings.
-    """
-    config = config_of(folder)
-    flags = read_flags(config)
-    try:
-        saved = parse(Settings, flags, add_help=False)
-    except ConfigError as error:
-        what = f"this code does not take the settings of the run ({str(error).partition('; ')[0]})"
-        raise RefusedError(what, f"in {config}", "use the code, or the project, that wrote them") from None
-    return saved, check_changes(saved_settings(config, saved), saved, folder)
 
 
 def unlocked(parent: Path) -> Iterator[Path]:

@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 
 from .config import Settings
 from .errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError, exit_code
-from .settings_file import to_yaml
+from .parsing import parse
+from .settings_file import check_changes, read_flags, saved_settings, to_yaml
 from .storage import write_atomically
 
 
@@ -95,6 +96,21 @@ def config_of(folder: Path) -> Path:
         fix = "give a directory such as runs/<name>/<date>-<time>-<hex>"
         raise ConfigError("there is no run", f"at {folder}, seen from {Path.cwd()}", fix)
     return config
+
+
+def settings_of(folder: Path) -> tuple[Settings, list[str]]:
+    """Return the settings of a run, and as flags those of them that the code has got since.
+
+    Raises ConfigError if it is not a run, and RefusedError if the code does not take all of its settings.
+    """
+    config = config_of(folder)
+    flags = read_flags(config)
+    try:
+        saved = parse(Settings, flags, add_help=False)
+    except ConfigError as error:
+        what = f"this code does not take the settings of the run ({str(error).partition('; ')[0]})"
+        raise RefusedError(what, f"in {config}", "use the code, or the project, that wrote them") from None
+    return saved, check_changes(saved_settings(config, saved), saved, folder)
 
 
 def is_done(folder: Path) -> bool:

@@ -23,7 +23,10 @@ class Interval:
         self.since = time.monotonic()
 
     def is_due(self, step: int) -> bool:
-        """Return whether a checkpoint should be written after so many steps of the run; once, not at the next step."""
+        """Return whether a checkpoint should be written after so many steps of the run; if so, count the time anew.
+
+        Not only once it is written: several processes do that a step later, and would ask for another one until then.
+        """
         due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
         if due:
             self.restart()

@@ -17,7 +17,7 @@ FAR, RATIO = 10, 30  # deviations between means, and between deviations: beyond,
 
 
 def doubts(
-    datasets: dict[str, Dataset[tuple[Tensor, Tensor]]], targets: dict[str, Array], normalisation: Normalisation | None
+    datasets: dict[str, Dataset[tuple[Tensor, Tensor]]], targets: dict[str, Array], statistics: Normalisation
 ) -> Iterator[str]:
     """Yield what may be wrong with the samples, or the targets, of the splits."""
     name, values = by_channel(datasets["train"])
@@ -31,7 +31,7 @@ def doubts(
         if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
             yield f"in {split}, {remark}"
     for split, dataset in datasets.items():
-        if normalisation and split != "train" and not filled and (remark := other_scale(dataset, normalisation)):
+        if split != "train" and not filled and (remark := other_scale(dataset, statistics)):
             yield f"in {split}, {fill_value(*by_channel(dataset)) or remark}"
 
 
@@ -52,13 +52,13 @@ def fill_value(name: str, values: Tensor) -> str | None:
     return None
 
 
-def other_scale(dataset: Dataset[tuple[Tensor, Tensor]], normalisation: Normalisation) -> str | None:
+def other_scale(dataset: Dataset[tuple[Tensor, Tensor]], statistics: Normalisation) -> str | None:
     """Say which channel of new samples has another scale than in training."""
     name, values = by_channel(dataset)
     if values.shape[1] < RATIO:  # so few may well be all alike, or all rare
         return None
     new = [values.mean(1), values.std(1, correction=0)]  # each (C,)
-    own = [normalisation.mean.flatten(), normalisation.std.flatten()]
+    own = [statistics.mean.flatten(), statistics.std.flatten()]
     other = (new[1] > RATIO * own[1]) | ((new[1] > 0) & (RATIO * new[1] < own[1]))
     other = (other | ((new[0] - own[0]).abs() > FAR * own[1])) & own[1].isfinite()  # a constant one is not used
     if not other.any():

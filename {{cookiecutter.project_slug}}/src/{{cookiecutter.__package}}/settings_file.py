@@ -14,8 +14,9 @@ from .data_config import DataSettings
 from .errors import ConfigError, RefusedError
 
 # What may change when a run is resumed; the data is known by its digest, wherever it lies.
-MAY_CHANGE = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "data.path"}
-CUT_BY = ("data.y", "data.groups", "data.split", "data.split-seed")  # decide which sample is in which split
+MAY_CHANGE = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "cuda-graph", "data.path"}
+# What decides which sample is in which split.
+CUT_BY = ("data.y", "data.groups", "data.split", "data.split-seed", "data.val-share", "data.test-share")
 
 
 def to_yaml(settings: Settings) -> str:

@@ -31,15 +31,13 @@ class StopRequest:
         """
         if threading.current_thread() is not threading.main_thread():  # signals come to that one
             return
-        torchrun = by_torchrun()
-        if torchrun and not met:
+        if by_torchrun() and not met:
             self._answer(signal.SIGINT, signal.SIG_DFL)  # instead of Python's own answer
-        if torchrun != met:
-            return
-        for number in STOP_SIGNALS:
-            self._answer(number, self._receive)
-        if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it
-            self._answer(signal.SIGHUP, self._receive if torchrun else signal.SIG_IGN)
+        elif by_torchrun() or not met:  # who is alone, has listened since the start
+            for number in STOP_SIGNALS:
+                self._answer(number, self._receive)
+            if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it
+                self._answer(signal.SIGHUP, self._receive if by_torchrun() else signal.SIG_IGN)
 
     def _answer(self, number: int, answer: Any) -> None:
         self._before.setdefault(number, signal.getsignal(number))

@@ -9,8 +9,6 @@ from .data_config import DataSettings
 from .errors import ConfigError, DataError
 from .memory import check_memory
 
-SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}  # of all samples
-
 
 class Rows:
     """Some rows of an array (N, ...) that is a map of a file: they are read when they are asked for."""
@@ -58,7 +56,8 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
 
     `classes` (N,) are what every split should hold in equal shares, if that makes sense. Raises ConfigError, DataError.
     """
-    sizes = [round(SHARES[name] * len(train)) for name in names[1:]]
+    shares = {"val": settings.val_share, "test": settings.test_share}
+    sizes = [round(shares[name] * len(train)) for name in names[1:]]
     if settings.split == "ordered":
         if train.groups is not None:
             what = "--data.split ordered would cut through the groups"
@@ -78,15 +77,15 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
         what = f"{count} are too few to cut {' and '.join(names[1:])} from"
         fix = "give more of them, or the splits themselves: x_train, x_val, x_test"
         raise DataError(what, f"in {settings.path}", fix)
-    if not isinstance(train.x, Rows):
-        check_memory(train.x.nbytes, f"for the splits of {settings.path}")
+    nbytes = train.y.nbytes + (0 if isinstance(train.x, Rows) else train.x.nbytes)
+    check_memory(nbytes, f"for the splits of {settings.path}")
     return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
 
 
 def split_names(whole: Split, settings: DataSettings, classes: Array | None) -> Array:
     """Return for each sample (N,) of those that `cut` makes splits of, in which one it is."""
     numbered, names = replace(whole, x=np.arange(len(whole))[:, np.newaxis]), np.empty(len(whole), "U5")
-    for name, split in cut(numbered, list(SHARES), settings, classes).items():
+    for name, split in cut(numbered, ["train", "val", "test"], settings, classes).items():
         names[split.x[:].ravel()] = name
     return names
 
@@ -111,6 +110,7 @@ def by_group(groups: Array, classes: Array | None, sizes: list[int], seed: int) 
     """
     _, group = np.unique(groups, return_inverse=True)
     _, label = np.unique(np.zeros(len(groups)) if classes is None else classes, return_inverse=True)
+    check_memory(8 * (group.max() + 1) * (label.max() + 1), "for the groups", "give fewer and larger groups, or none")
     counts = np.zeros((group.max() + 1, label.max() + 1))  # (groups, classes) samples
     np.add.at(counts, (group, label), 1)
     wanted = np.outer(np.maximum(sizes, 1), counts.sum(0) / len(groups))  # (splits, classes) samples

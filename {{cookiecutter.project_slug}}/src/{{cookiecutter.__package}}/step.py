@@ -34,6 +34,7 @@ class Step:
     clip_norm: float = 0.0  # the gradient's largest norm; 0 for any
 
     def __post_init__(self) -> None:
+        self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]  # as the schedule begins
         self.trained_names = set(self.model.state_dict())  # the names of all weights that the optimizer was made for
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.zero = torch.zeros((), device=self.device)
@@ -67,13 +68,13 @@ class Step:
         """Return the model's outputs for one batch."""
         return forward(self.model, x, precision=self.precision, sides=self.sides)
 
-    def set_learning_rate(self, lr: float) -> None:
-        """Take the next steps with this learning rate."""
-        for group in self.optimizer.param_groups:
+    def scale_learning_rates(self, factor: float) -> None:
+        """Take the next steps with so much of the learning rate of each group of weights."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)  # where a recorded step finds it
+                group["lr"].fill_(rate * factor)  # where a recorded step finds it
             else:
-                group["lr"] = float(lr)
+                group["lr"] = float(rate * factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly."""

@@ -33,7 +33,7 @@ class Trainer:
     """
 
     step: Step
-    schedule: Callable[[int], float]  # epochs done -> learning rate
+    schedule: Callable[[int], float]  # epochs done -> what learning rates are multiplied by
     train_batches: Batches
     val_batches: Batches
     early_stopping: EarlyStopping
@@ -51,6 +51,7 @@ class Trainer:
         self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
         self.losses = Losses(self.train_batches.sizes, self.step.device, self.workers)
+        self.bar = progress(0, "train", unit=" steps")  # until `fit` shows one
 
     def fit(self) -> tuple[str, str]:
         """Train, and return the state that the run ends in and the reason.
@@ -90,11 +91,12 @@ class Trainer:
             "step": self.global_step,
             "train_loss": train_loss,
             **{f"val_{name}": number for name, number in validation.items()},
-            "learning_rate": self.schedule(self.epoch),
+            "learning_rate": float(self.step.optimizer.param_groups[0]["lr"]),
             "seconds": seconds,
             "samples_per_second": sum(self.train_batches.sizes[first_batch:]) / seconds,
             **usage(self.step.device),
         }
+        numbers = self.workers.collect(numbers)[0]  # of the first process: elsewhere, last bits may differ
         if not math.isfinite(loss := numbers["val_loss"]):
             where, fix = f"after step {self.global_step}", "try a smaller --lr, or look for wrong numbers in that split"
             raise diverged(f"the validation loss is {loss}", where, self.epoch + 1, fix)
@@ -107,7 +109,7 @@ class Trainer:
     def train_epoch(self) -> float:
         """Take the steps that are left in this epoch and return its mean loss, each sample weighing the same."""
         self.step.model.train()
-        self.step.set_learning_rate(self.schedule(self.epoch))
+        self.step.scale_learning_rates(self.schedule(self.epoch))
         for x, y in self.train_batches.epoch(self.epoch, start=self.batch):
             self.losses.values[self.batch] = self.step(x, y, self.train_batches.sizes[self.batch])
             self.batch += 1
@@ -137,7 +139,10 @@ class Trainer:
         return OutOfMemoryError(what, f"after step {self.global_step}, with batches of {size}", fix)
 
     def heed_requests(self, *, due: bool = False) -> bool:
-        """Raise Interrupted if a signal has come; return whether, in any process, a checkpoint is due."""
+        """Raise Interrupted if a signal has come; return whether a checkpoint is due, here or in another process.
+
+        Several processes hear of either at their next call, all at the same one: no step waits for an answer.
+        """
         number = self.workers.ask_all(self.stop.signal_number or (SAVE if due else None))
         if number not in (None, SAVE):
             what = f"stopped by {signal.Signals(number).name}, with everything saved"
@@ -175,7 +180,7 @@ class Trainer:
         self.step.load_state_dict(state)
         self.early_stopping.load_state_dict(state["early_stopping"])
         self.epoch, self.batch, self.global_step = (state["progress"][k] for k in ("epoch", "batch", "step"))
-        self.step.set_learning_rate(self.schedule(max(0, self.epoch - (self.batch == 0))))  # that of its last step
+        self.step.scale_learning_rates(self.schedule(max(0, self.epoch - (self.batch == 0))))  # that of its last step
         self.losses.values.copy_(state["losses"] if self.workers.leads else torch.zeros(()))
         restore_random_states(state["random"][self.workers.rank])
 

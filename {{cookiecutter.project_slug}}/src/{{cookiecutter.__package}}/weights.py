@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def check_splits(run: Path, other: dict[str, Any], settings: Settings, data: Dat
             fix = f"give {' '.join(cut)}, as it had, or {fix}" if cut else fix
             raise ConfigError(what, f"in {run}", fix)
     else:
-        for name, count in learned(data.held_out, theirs, other["data_sha256"]).items():
+        for name, count in learned(data.held_out, replace(theirs, resident="auto"), other["data_sha256"]).items():
             those = f"{count:,} of the {len(data.held_out[name]):,} samples of {name}"
             note(f"the run of --init-from has learned from {those}: scores on them are too good")
 

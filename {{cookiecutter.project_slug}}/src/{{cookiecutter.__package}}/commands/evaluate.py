@@ -19,8 +19,9 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
     """Print the scores as JSON. Raises ConfigError, DataError, RefusedError."""
     trained = Trained(folder, settings)
     file = ArrayFile(data.path)
-    own = settings.data
-    if file.sha256(own.x, own.y, own.groups) == trained.data_sha256:
+    own = replace(settings.data, resident="auto")  # this may be a smaller machine
+    sha256 = file.sha256(own.x, own.y, own.groups)
+    if sha256 == trained.data_sha256:
         if (data.x, data.y, data.channels) != (own.x, own.y, own.channels):
             fix = "leave out --data.x, --data.y and --data.channels, or save what you want to score as another file"
             raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
@@ -33,11 +34,12 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
             arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
         else:
             split, arrays = "all", load(file, data)
+    dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"), own)
+    trained.check(dataset, data.path)
+    if sha256 != trained.data_sha256:
         for count in learned({split: digests(arrays.x)}, own, trained.data_sha256).values():
             these = f"{count:,} of these {len(arrays):,} samples"
             note(f"the run has learned from {these}: its scores on them are too good")
-    dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"))
-    trained.check(dataset, data.path)
     scores = {"split": split, **trained.score(dataset)}
     print(json.dumps(scores, indent=2, ensure_ascii=not "".join(scores).isprintable()))  # names may hold anything
 
@@ -45,6 +47,6 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
 def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
     """Return one of the splits. Raises DataError if it is not there."""
     if split not in splits:
-        fix = "score the other one (--split val or test), or name the arrays x and y: all of them are scored"
+        fix = "score another one with --split, or name the arrays x and y: all of them are scored"
         raise DataError(f"there is no {split} split", f"in {data.path}", fix)
     return splits[split]

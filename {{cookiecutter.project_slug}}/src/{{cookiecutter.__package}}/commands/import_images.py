@@ -41,6 +41,7 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
             what = f"the picture has {this} pixels, and the first one {first}"
             raise DataError(what, f"in {path}", "give all the same size with --resize, such as --resize 64x64")
     channels = max(len(image) for image in images)
+    check_memory(len(images) * channels * images[0][0].nbytes, f"for the pictures of {folder}")
     x = torch.stack([image.expand(channels, -1, -1) for image in images]).numpy()  # grey among colours: three times
     arrays = {"x": x, "files": np.array([path.relative_to(folder).as_posix() for path in files])}
     if in_classes:

@@ -19,6 +19,8 @@ from ..splits import split_names
 from ..storage import check_new, new_file
 from ..targets import strata
 
+AT_ONCE = 4096  # rows of a .csv
+
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> None:
     """Write the predictions as .npy, .npz or .csv. Raises ConfigError, DataError, RefusedError, OSError."""
@@ -52,7 +54,7 @@ def to_npy(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[
     table = np.rec.fromarrays(list(predictions.values()), fields)
     buffer = io.BytesIO()
     np.save(buffer, table, allow_pickle=False)
-    file.write(buffer.getvalue())
+    file.write(buffer.getbuffer())
 
 
 def to_csv(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
@@ -63,4 +65,5 @@ def to_csv(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[
         table |= zip(columns, array.reshape(len(array), -1).T, strict=True)
     writer = csv.writer(codecs.getwriter("utf-8")(file))
     writer.writerow(table)
-    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    for start in range(0, len(array), AT_ONCE):  # as Python's numbers, they take far more memory
+        writer.writerows(zip(*(column[start : start + AT_ONCE].tolist() for column in table.values()), strict=True))
