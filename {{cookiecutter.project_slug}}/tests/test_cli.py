@@ -41,7 +41,7 @@ from {{ cookiecutter.__package }}.settings_file import read_flags
         (f"predict run --out {300 * 'x'}/p.csv", 2, "there is no run; at run"),
         (f"train --runs-dir {300 * 'x'}", 2, "File name too long"),
         ("evaluate", 2, "Missing from {{ cookiecutter.project_slug }} evaluate: RUN"),
-        ("evaluate run --split train", 2, "invalid choice 'train' for argument '--split'"),
+        ("evaluate run --split all", 2, "invalid choice 'all' for argument '--split'"),
         ("evaluate run --lr 1", 2, "Unrecognized or misplaced options: --lr 1; on the command line; see"),
         ("predict runs/nowhere --out p.csv", 2, "there is no run; at runs/nowhere"),
         ("predict runs/nowhere", 2, "Missing from"),

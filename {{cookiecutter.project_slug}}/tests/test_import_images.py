@@ -111,19 +111,30 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
     assert np.load(tmp_path / "out.npz")["x"].shape == (1, 1, 4, 5)
 
 
-@pytest.mark.parametrize(("resize", "shape"), [("6", (1, 6, 6)), ("3x7", (1, 3, 7))])
 def test_other_tags_of_a_camera_do_not_matter(tmp_path: Path) -> None:
     """Some write numbers as text, at which Pillow fails as it writes them again."""
     (tmp_path / "in/cat").mkdir(parents=True)
     picture = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
-    exif = Image.Exif()
-    exif[274], exif[282] = 6, "72"  # a quarter turn; the resolution
-    picture.save(tmp_path / "in/cat/1.png", exif=exif)
+    tags = (274, 3, 1, struct.pack("<HH", 6, 0)), (282, 2, 3, b"72")  # a quarter turn; the resolution
+    exif = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + b"".join(struct.pack("<HHI4s", *tag) for tag in tags)
+    picture.save(tmp_path / "in/cat/1.png", exif=exif + bytes(4))
     assert main(["import-images", str(tmp_path / "in"), str(tmp_path / "out.npz")]) == 0
     with np.load(tmp_path / "out.npz") as arrays:
         assert np.array_equal(arrays["x"][0, 0], np.rot90(np.arange(12).reshape(3, 4), -1))
 
 
+def test_new_pictures_get_the_colours_of_those_that_were_learned_from(pictures: Path, tmp_path: Path, capsys) -> None:
+    """Grey ones only, to predict, where there were coloured ones; or the other way round."""
+    for colours, channels in ("rgb", 3), ("grey", 1):
+        out = tmp_path / f"{colours}.npz"
+        assert main(["import-images", str(pictures), str(out), "--colours", colours]) == 0
+        assert np.load(out)["x"].shape == (6, channels, 5, 4)
+    Image.new("RGB", (4, 5), (9, 90, 200)).save(pictures / "dog" / "3.png")
+    assert main(["import-images", str(pictures), str(tmp_path / "all.npz"), "--colours=grey"]) == 0
+    assert np.load(tmp_path / "all.npz")["x"].shape == (7, 1, 5, 4)
+
+
+@pytest.mark.parametrize(("resize", "shape"), [("6", (1, 6, 6)), ("3x7", (1, 3, 7))])
 def test_unequal_sizes_need_resize(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], resize: str, shape: tuple[int, ...]
 ) -> None:

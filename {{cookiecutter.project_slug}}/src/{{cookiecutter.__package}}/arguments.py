@@ -98,6 +98,8 @@ class ImportImages(Common):
     """Where to: an .npz file that is not there yet."""
     resize: str = "none"
     """Give all pictures the same size: 64 makes both sides so long, 48x64 these (height x width)."""
+    colours: Literal["auto", "grey", "rgb"] = "auto"
+    """`auto`: rgb if one of them has colours. New ones need those that were learned from."""
 
     def __post_init__(self) -> None:
         fits = re.fullmatch(r"none|[1-9]\d{,4}(x[1-9]\d{,4})?", self.resize)

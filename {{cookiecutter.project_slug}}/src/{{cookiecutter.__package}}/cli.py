@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with loading():
                 from .commands import import_images
 
-            import_images.run(command.folder, command.out, resize=command.resize)
+            import_images.run(command.folder, command.out, resize=command.resize, colours=command.colours)
         else:
             use(command)
         print(end="", flush=True)  # here, so that it is told if that fails

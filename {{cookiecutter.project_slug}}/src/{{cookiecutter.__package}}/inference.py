@@ -81,7 +81,7 @@ class Trained:
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
             what = f"the samples have shape {shape}, and the run learned {self.sample_shape}"
-            fix = "give the same columns or sides; x[None], if it is one sample; --data.channels, if they lie elsewhere"
+            fix = "give the same columns or sides; one sample: x[None]; see --data.channels; pictures: import --colours"
             raise DataError(what, f"in {path}", fix)
         if doubt := other_scale(dataset, self.statistics):
             note(f"in {path}, {doubt}")

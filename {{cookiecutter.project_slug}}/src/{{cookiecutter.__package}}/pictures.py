@@ -26,7 +26,7 @@ def pictures_among(paths: Iterable[Path]) -> list[Path]:
     return sorted(path for path in named if path.is_file())
 
 
-def read_picture(path: Path, size: tuple[int, int] | None) -> Tensor:
+def read_picture(path: Path, size: tuple[int, int] | None, colours: str = "auto") -> Tensor:
     """Return a picture as (1, H, W), or (3, H, W) if it has colours, uint8; upright, as its camera says."""
     try:
         str(path).encode()  # the name of a class must be text
@@ -38,7 +38,8 @@ def read_picture(path: Path, size: tuple[int, int] | None) -> Tensor:
             if deep or upright.mode.startswith(("I", "F")):
                 fix = "make arrays of such pictures yourself, saved with np.savez"
                 raise DataError("it has more than 256 levels of grey, or of a colour", f"in {path}", fix)
-            upright = upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB")
+            is_grey = colours == "grey" or (colours == "auto" and upright.mode in ("1", "L", "LA"))
+            upright = upright.convert("L" if is_grey else "RGB")
             upright = upright.resize(size, Image.Resampling.BILINEAR) if size else upright
             array = np.array(upright)
     except DataError:

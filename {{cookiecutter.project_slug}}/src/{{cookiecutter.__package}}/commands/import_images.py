@@ -13,7 +13,7 @@ from ..progress import progress
 from ..storage import check_new, new_file
 
 
-def run(folder: Path, out: Path, *, resize: str) -> None:
+def run(folder: Path, out: Path, *, resize: str, colours: str) -> None:
     """Write x (N, C, H, W), y (N,), the names of the folders, and files (N,), which picture is which, to `out`.
 
     Pictures that lie in the folder itself have no y, and are taken only if no others are there. Raises ConfigError,
@@ -33,7 +33,7 @@ def run(folder: Path, out: Path, *, resize: str) -> None:
     size = None if resize == "none" else (int(width or height), int(height))  # Pillow has the width first
     images: list[Tensor] = []
     for path in progress(len(files), "reading pictures", unit=" pictures", over=files):
-        images.append(read_picture(path, size))
+        images.append(read_picture(path, size, colours))
         if len(images) == 1:
             check_memory(3 * len(files) * images[0].nbytes, f"for the pictures of {folder}")
         if images[-1].shape[1:] != images[0].shape[1:]:
