@@ -4,6 +4,7 @@ python -m pip install nox && nox -s demo     # renders the defaults, installs th
 python -m pip install nox && nox -s tests    # passes all tests but the long ones
 """
 
+import json
 import os
 import shutil
 import sys
@@ -109,7 +110,9 @@ def cuda(session: nox.Session) -> None:
 def render_defaults(session: nox.Session, folder: Path) -> Path:
     """Render the defaults into a folder, and return where they are."""
     session.install("cookiecutter>=2.7")
-    options = ("--no-input", "--default-config", "--overwrite-if-exists", f"--output-dir={folder}")
+    config = Path(session.create_tmp()) / "cookiecutter.yaml"  # without it, HOME must be writable
+    config.write_text(json.dumps({f"{name}_dir": str(config.parent / name) for name in ("replay", "cookiecutters")}))
+    options = ("--no-input", f"--config-file={config}", "--overwrite-if-exists", f"--output-dir={folder}")
     session.run("cookiecutter", str(ROOT), *options)
     return folder / "my-experiment"
 

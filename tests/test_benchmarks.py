@@ -30,6 +30,19 @@ def test_the_contenders_start_and_tell_of_their_epochs(tmp_path: Path) -> None:
         assert len(ends) == 2
 
 
+@pytest.mark.matrix
+@pytest.mark.parametrize(
+    ("contender", "package"),
+    [("Lightning", "lightning"), ("Ignite", "ignite"), ("Accelerate", "accelerate"), ("skorch", "skorch")],
+)
+def test_the_peers_start_too(contender: str, package: str, tmp_path: Path) -> None:
+    pytest.importorskip(package, reason="it is in the group `bench`")
+    bench = Bench(tmp_path, Namespace(rounds=1, device="cpu", beside=[contender], epochs=2))
+    images(tmp_path / "few.npz", (1, 28, 28), 300, 100)
+    ends, _, _ = bench.run(bench.command(contender, tmp_path / "few.npz", bench.workloads["cnn"]), "cnn")
+    assert len(ends) == 2
+
+
 def test_the_readme_has_the_scores_of_the_defaults() -> None:
     rows = results("quality")["rows"].values()
     assert len(rows) == len(re.findall(r"^\|.* ± .* ± ", README, re.MULTILINE))

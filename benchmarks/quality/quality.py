@@ -1,7 +1,7 @@
 """How well the defaults learn, untouched, against references that see the same splits: `nox -s quality`.
 
-    python -m benchmarks.quality.quality              # all rows, five seeds; an hour on two cores
-    python -m benchmarks.quality.quality --rows iris --seeds 2 --out somewhere-else
+    python -m benchmarks.quality.quality                  # all rows, five seeds; an hour on two cores
+    python -m benchmarks.quality.quality --rows iris-mlp  # in `--out`, only these are replaced
 
 Every row is one rendered experiment on one data set. Seed s decides weights, batches and the split. References choose
 their settings by the validation split and are fitted to the training split, as the experiment is. A row passes if its
@@ -194,26 +194,38 @@ def judge(row: Row, results: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def table(report: dict[str, Any]) -> Iterator[str]:
+def table(rows: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of README.md."""
     yield "# How well the defaults learn\n"
-    machine = f"commit {report['commit']}, torch {report['versions']['torch']}, {report['machine']}"
-    yield f"`nox -s quality`, {report['date']}, {machine}, seeds {report['seeds']}.\n"
+    for about in dict.fromkeys(map(provenance, rows.values())):
+        yield f"`nox -s quality`, {about}."
     yield (
+        "\n"
         "Every experiment is rendered and trained with its default settings: mean ± standard deviation on the test\n"
         "split. Asked is the mean of the best reference minus one standard error of the paired differences (no less\n"
         "than one test sample), or a bar. `quality.py` says how the references are fitted, to the same splits.\n"
     )
-    yield "| data and model | score | ours | references | asked | reached |\n|---|---|---|---|---|---|"
-    for name, row in report["rows"].items():
+    yield "| data and model | score | ours | references | asked | reached | commit |\n|---|---|---|---|---|---|---|"
+    for name, row in rows.items():
         shown = {key: f"{row['mean'][key]:.4f} ± {row['spread'][key]:.4f}" for key in row["mean"]}
         references = "; ".join(f"{key} {value}" for key, value in shown.items() if key != row["model"])
         reached = "yes" if row["passed"] else "no"
-        yield f"| {name} | {row['metric']} | {shown[row['model']]} | {references} | {row['asked']:.4f} | {reached} |"
+        cells = row["metric"], shown[row["model"]], references, f"{row['asked']:.4f}", reached, row["origin"]["commit"]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def provenance(row: dict[str, Any]) -> str:
+    """Return in a line when, where and with what a row was measured."""
+    about = row["origin"]
+    return (
+        f"{about['date']}, commit {about['commit']}, torch {about['versions']['torch']}, {about['machine']}, "
+        f"{len(row['seeds'])} seeds"
+    )
 
 
 def measure(rows: dict[str, Row], seeds: range, work: Path) -> dict[str, Any]:
-    """Render, train and score in a folder, several side by side; return what is written to results.json."""
+    """Render, train and score in a folder, several side by side; return each row for results.json."""
+    here = origin("torch")  # now: what is written below makes the tree another one
     work.mkdir(parents=True, exist_ok=True)
     for name in ("breast_cancer", "wine", "iris", "diabetes"):
         bunch = getattr(datasets, f"load_{name}")()
@@ -228,7 +240,7 @@ def measure(rows: dict[str, Row], seeds: range, work: Path) -> dict[str, Any]:
         jobs = {(name, seed): pool.submit(job, name, seed, work) for seed in seeds for name in rows}
         results = {key: future.result() for key, future in jobs.items()}
     judged = {name: judge(row, [results[name, seed] for seed in seeds]) for name, row in rows.items()}
-    return {**origin("torch"), "seeds": list(seeds), "rows": judged}
+    return {name: {**row, "origin": here} for name, row in judged.items()}
 
 
 def main() -> None:
@@ -240,12 +252,15 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = (arguments.work or Path(temporary)).resolve()
-        report = measure({name: ROWS[name] for name in arguments.rows}, range(arguments.seeds), work)
+        measured = measure({name: ROWS[name] for name in arguments.rows}, range(arguments.seeds), work)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "results.json").write_text(json.dumps(report, indent=1) + "\n")
-    (arguments.out / "README.md").write_text("\n".join(table(report)) + "\n")
-    print("\n".join(table(report)))
-    if short := [name for name, row in report["rows"].items() if not row["passed"]]:
+    path = arguments.out / "results.json"
+    found = {**(json.loads(path.read_text())["rows"] if path.exists() else {}), **measured}
+    rows = {name: found[name] for name in ROWS if name in found}
+    path.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    (arguments.out / "README.md").write_text("\n".join(table(rows)) + "\n")
+    print("\n".join(table(rows)))
+    if short := [name for name, row in measured.items() if not row["passed"]]:
         raise SystemExit(f"these rows fall short: {', '.join(short)}")
 
 

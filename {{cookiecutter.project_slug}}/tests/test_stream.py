@@ -22,7 +22,7 @@ from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.splits import Rows
 from {{ cookiecutter.__package }}.stream import Stream
-from {{ cookiecutter.__package }}.tensors import fits
+from {{ cookiecutter.__package }}.tensors import fits, to_tensor
 
 from .conftest import NARROW_FLAGS, Command, newest, wait_for
 from .example import bundled, targets
@@ -171,6 +171,18 @@ def test_who_asks_for_a_batch_does_not_wait_for_the_gpu() -> None:
     assert not computed.query()
     assert np.array_equal(x.cpu(), samples[8:16]) and y.tolist() == [*range(8, 16)]
     assert np.array_equal(next(batches)[0].cpu(), samples[16:])
+
+
+@pytest.mark.parametrize(("dtype", "wider"), [("u1", 1), ("u2", 2), ("u4", 2), ("i2", 1), ("u8", 1)])
+def test_what_becomes_wider_in_memory_is_counted_so(
+    save: Save, monkeypatch: pytest.MonkeyPatch, dtype: str, wider: int
+) -> None:
+    folder = save(x=np.ones((100, 1, 4, 4), dtype), y=np.arange(100) % 2)
+    nbytes = 1600 * np.dtype(dtype).itemsize * wider
+    assert to_tensor(np.ones((100, 1, 4, 4), dtype)).nbytes == nbytes
+    for free, fits_in in (2 * nbytes, True), (2 * nbytes - 2, False):
+        monkeypatch.setattr("{{ cookiecutter.__package }}.arrays.free_memory", lambda free=free: free)
+        assert is_resident(ArrayFile(folder), DataSettings(path=folder)) == fits_in
 
 
 def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> None:

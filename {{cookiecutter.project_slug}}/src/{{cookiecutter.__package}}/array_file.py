@@ -69,7 +69,7 @@ class ArrayFile:
                 start = file.tell()
                 return np.memmap(member, header.dtype, "r", offset=start, shape=header.shape, order=header.order)
             fix = "save its arrays with np.save, into a folder of .npy files: that is read batch by batch"
-            check_memory(header.nbytes, f"in {name!r} of {self.path}", fix)
+            check_memory(header.held, f"in {name!r} of {self.path}", fix)
             values = np.empty(math.prod(header.shape), header.dtype)
             target = values.view(np.uint8)  # its bytes
             with progress(len(target), f"reading {name}", unit="B") as bar:

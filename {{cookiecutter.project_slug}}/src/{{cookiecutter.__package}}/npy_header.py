@@ -24,6 +24,11 @@ class Header:
         """Bytes of its values, in Python's integers: a hostile shape does not overflow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def held(self) -> int:
+        """Bytes that they take in memory: for torch, unsigned integers of 16 and 32 bits become twice as wide."""
+        return self.nbytes * (2 if self.dtype.kind == "u" and self.dtype.itemsize in (2, 4) else 1)
+
 
 def read_header(file: IO[bytes], size: int, where: str) -> Header:
     """Read the header of an array that has `size` bytes, header and all; the values come next in the file.
