@@ -29,7 +29,7 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     assert (learned.names, learned.out_size) == ([7, 200], 2)
     assert learned.measure(y) == pytest.approx([5 / 3, 1 / 3])  # 2 of 3 known positions, and 4 of 4
     encoded = learned.encode(y, "in val")
-    assert encoded.dtype == np.int16 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
+    assert encoded.dtype == np.int8 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
     assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%)"
 
 
