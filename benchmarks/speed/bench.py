@@ -72,7 +72,7 @@ WORKLOADS = {
 TITLES = {
     "mlp": "MLP 784-128-10, 60,000 x 1 x 28 x 28, an epoch",
     "cnn": "CNN of width 16, 60,000 x 1 x 28 x 28, an epoch",
-    "cnn32": "CNN of width 32, the default, 6,000 x 1 x 28 x 28, an epoch",
+    "cnn32": "CNN of width 32 (the default), 6,000 x 1 x 28 x 28, an epoch",
     "resnet": "ResNet-20, 6,000 x 1 x 28 x 28, an epoch",
     "resnet224": "ResNet-18, 10,240 x 3 x 224 x 224, an epoch",  # on a GPU: a CPU would take hours
     "digits": "CNN, bundled digits, five epochs, the whole command",
