@@ -1,5 +1,7 @@
 """From a file of arrays to checked splits. NumPy only, so that looking at data does not wait for torch."""
 
+from pathlib import Path
+
 import numpy as np
 
 from .array_file import SUFFIXES, Array, ArrayFile
@@ -89,7 +91,7 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
             raise DataError("--data.resident is no, but an .npz file can only be read whole", f"in {file.path}", fix)
         return True
     names = [file.path.stem] if file.single else [settings.x + suffix for suffix in SUFFIXES]
-    nbytes = sum(file.header(name).held for name in names if name in file.members)
+    nbytes = sum(path.stat().st_size for path in map(file.members.get, names) if isinstance(path, Path))
     if settings.resident == "auto":
         return nbytes <= free_memory() // 2
     if settings.resident == "yes":
