@@ -153,7 +153,7 @@ def test_a_render_takes_hardly_longer_than_that_of_an_empty_template(
         ours.append(seconds(cookiecutter, *flags, f"task={task}", f"model={model}"))
         nothing.append(seconds(cookiecutter, *flags, template=empty))
         in_process.append(seconds(render, task=task, model=model))
-    command, within = (median(rendered) / median(nothing) for rendered in (ours, in_process))
+    command, within = median(ours) / median(nothing), min(in_process) / min(nothing)  # other work only adds to a time
     print(f"a render / one of an empty template: {command:.2f} as a command, {within:.2f} within this process")
     assert command < 2.2 and within < 1.2
 

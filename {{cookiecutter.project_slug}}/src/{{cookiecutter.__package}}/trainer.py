@@ -51,7 +51,6 @@ class Trainer:
         self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
         self.losses = Losses(self.train_batches.sizes, self.step.device, self.workers)
-        self.bar = progress(0, "train", unit=" steps")  # until `fit` shows one
 
     def fit(self) -> tuple[str, str]:
         """Train, and return the state that the run ends in and the reason.
