@@ -53,7 +53,7 @@ class Settings:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format of the forward pass. `auto`: bf16, of three digits, on GPUs that have it; fp32 elsewhere."""
+    """Number format of the forward pass. `auto`: to train on GPUs that have it, bf16, of three digits; else fp32."""
     deterministic: bool = False
     """Make CUDA bit-reproducible too, which costs some speed. Training on one kind of CPU always is."""
     data: DataSettings = field(default_factory=DataSettings)

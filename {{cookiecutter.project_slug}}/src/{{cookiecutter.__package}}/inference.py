@@ -14,6 +14,7 @@ from .array_file import Array
 from .arrays import input_shape
 from .batches import Batches, evaluation_batch_size
 from .checkpoint import load_best
+from .checks import check
 from .config import Settings
 from .data import Normalisation, build_dataset
 from .device import choose_device, choose_precision, prepare
@@ -46,15 +47,13 @@ class Trained:
             what = f"the run has learned from the samples of {' '.join(differs)}, and its settings were edited since"
             raise RefusedError(what, f"in {run / 'config.yaml'}", "undo the edit: they would be taken for new ones")
         self.settings = settings
-        self.epoch = checkpoint["progress"]["epoch"]
-        self.data_sha256 = checkpoint["data_sha256"]
+        self.epoch, self.data_sha256 = checkpoint["progress"]["epoch"], checkpoint["data_sha256"]
         self.sample_shape = tuple(checkpoint["sample_shape"])
         self.trained_batch = checkpoint["batch_size"] / settings.accumulate  # what was computed at once
         self.statistics = Normalisation(**checkpoint["statistics"])
         self.normalisation = self.statistics if settings.data.normalise else None
         self.device = choose_device(settings.device)
-        precision = "fp32" if settings.precision == "auto" else settings.precision  # bf16 leaves three digits
-        self.precision = choose_precision(precision, self.device)
+        self.precision = choose_precision(settings.precision.replace("auto", "fp32"), self.device)
         self.targets = Targets(**checkpoint["targets"])
         self.task = Task(self.targets, settings.task, self.device)
         self.input_shape = input_shape(self.sample_shape, settings.data.resize, settings.model.minimum_size)
@@ -65,8 +64,7 @@ class Trained:
     @classmethod
     def of(cls, run: str | Path, *, device: str = "auto") -> "Trained":
         """Return what a run has learned, for a notebook: `Trained.of("runs/...").predict(x)["prediction"]`."""
-        settings, _ = settings_of(Path(run))
-        return cls(Path(run), replace(settings, device=device))
+        return cls(Path(run), replace(settings_of(Path(run))[0], device=device))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the model's outputs for one batch. Raises DataError if they are no numbers."""
@@ -114,8 +112,10 @@ class Trained:
         return figures
 
     @torch.inference_mode()
-    def predict(self, x: Samples, path: Path = Path("x")) -> dict[str, Array]:
-        """Return what the task predicts for samples (N, C, ...), perhaps of a file, in their order."""
+    def predict(self, x: Samples, path: Path | None = None) -> dict[str, Array]:
+        """Return what the task predicts for samples (N, C, ...), checked ones of a file or any, in their order."""
+        if path is None:
+            x, path = check(np.asarray(x), "in x"), Path("x")
         dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
         self.check(dataset, path)
         parts, batches = [], self.batches(dataset)

@@ -11,9 +11,16 @@ from .memory import check_memory
 
 
 class Rows:
-    """Some rows of an array (N, ...) that is a map of a file: they are read when they are asked for."""
+    """Some rows of an array (N, ...) that is a map of a file: they are read when they are asked for.
+
+    Raises DataError if the numbers of a row do not lie together in the file.
+    """
 
     def __init__(self, array: Array, where: Array | None = None) -> None:
+        if array.strides[0] < max(array.strides):
+            what = "it is in Fortran order: each batch would be read from everywhere in the file"
+            fix = "save it again, as np.ascontiguousarray(x)"
+            raise DataError(what, f"in {getattr(array, 'filename', 'memory')}", fix)
         self.array = array
         self.where = np.arange(len(array)) if where is None else where
         self.dtype, self.shape, self.ndim = array.dtype, (len(self.where), *array.shape[1:]), array.ndim

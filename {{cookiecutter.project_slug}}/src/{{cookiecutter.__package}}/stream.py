@@ -7,7 +7,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .errors import DataError
 from .splits import Rows
 from .tensors import to_tensor
 
@@ -23,10 +22,6 @@ class Stream:
 
     def __init__(self, rows: Rows, *, gpu: torch.device | None = None) -> None:
         self.rows = rows
-        if rows.array.strides[0] < max(rows.array.strides):
-            what = "it is in Fortran order: each batch would be read from everywhere in the file"
-            where, fix = f"in {rows.array.filename}", "save it again, as np.ascontiguousarray(x)"  # type: ignore[attr-defined]
-            raise DataError(what, where, fix)
         self.copy_stream = torch.cuda.Stream(gpu) if gpu else None  # for copies; its device has a number, unlike `gpu`
         enter = partial(torch.cuda.set_device, self.copy_stream.device) if self.copy_stream else None
         self.reader = ThreadPoolExecutor(1, initializer=enter)
