@@ -356,9 +356,10 @@ def test_a_notebook_gets_what_was_learned_in_one_line(run: Path, call: Call, tmp
     with np.load(tmp_path / "small.npz") as arrays, np.load(tmp_path / "out.npz") as out:
         found = Trained.of(str(run), device="cpu").predict(arrays["x"])
         assert np.array_equal(found["prediction"], out["prediction"])
-        trained, x = Trained.of(str(run), device="cpu"), arrays["x"][:3].astype(np.float32)
+        trained, few = Trained.of(str(run), device="cpu"), arrays["x"][:3]
+    x, expected = few.astype(np.float32), trained.predict(few)["prediction"]
     for same in (x, torch.from_numpy(x), x.tolist()):
-        assert np.array_equal(trained.predict(same)["prediction"], found["prediction"][:3])  # type: ignore[arg-type]
+        assert np.array_equal(trained.predict(same)["prediction"], expected)  # type: ignore[arg-type]
     for wrong, sentence in (x[:0], "there are no samples: .*; in x"), (x[0], "the samples have shape .*; in x; "):
         with pytest.raises(DataError, match=sentence):
             trained.predict(wrong)
