@@ -93,9 +93,9 @@ def test_batches_that_are_gathered_together_are_the_same(start: int) -> None:
 
 
 def test_so_many_are_gathered_together_that_they_take_little_memory() -> None:
-    assert batches_at_once(128, 28 * 28) == 41
-    assert batches_at_once(256, 3 * 224 * 224) == 1
-    assert batches_at_once(16, 1) == 64
+    assert batches_at_once(128, 28 * 28, most=64) == 41
+    assert batches_at_once(256, 3 * 224 * 224, most=64) == 1
+    assert batches_at_once(16, 1, most=8) == 8
 
 
 class Squares(Dataset[tuple[torch.Tensor, torch.Tensor]]):

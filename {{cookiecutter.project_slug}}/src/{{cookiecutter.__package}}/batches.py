@@ -34,9 +34,9 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
     return torch.cat([part[torch.randperm(len(part), generator=numbers)] for part in near.split(256 * block)])
 
 
-def batches_at_once(batch_size: int, numbers: int) -> int:
-    """Return how many batches, of samples with so many numbers, to gather in one go for steps that are as quick."""
-    return max(1, min(64, AT_ONCE // (batch_size * numbers)))
+def batches_at_once(batch_size: int, numbers: int, *, most: int) -> int:
+    """Return how many batches, of samples with so many numbers, to gather in one go: it costs less than one by one."""
+    return max(1, min(most, AT_ONCE // (batch_size * numbers)))
 
 
 def evaluation_batch_size(trained: float, shape: tuple[int, ...], device: torch.device) -> int:

@@ -81,7 +81,7 @@ class Experiment:
         return Batches(
             self.data.splits[split],
             batch_size=size,
-            batches_per_gather=batches_at_once(size, numbers) if self.replays else 1,
+            batches_per_gather=batches_at_once(size, numbers, most=64 if self.replays else 8),
             device=self.device,
             normalisation=self.data.normalisation,
             augmentation=self.augmentation if training else None,
