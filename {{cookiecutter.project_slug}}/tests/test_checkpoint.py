@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from {{ cookiecutter.__package }} import checkpoint
 from {{ cookiecutter.__package }}.checkpoint import is_plain, load_checkpoint, serialize, verify, write_checkpoint
 from {{ cookiecutter.__package }}.errors import RefusedError, StorageError
 from {{ cookiecutter.__package }}.storage import write_atomically
@@ -53,6 +54,14 @@ def test_a_truncated_or_foreign_file_is_refused(tmp_path: Path, content: bytes) 
     whole = (tmp_path / "last.pt").read_bytes()
     (tmp_path / "last.pt").write_bytes(content or whole[: len(whole) // 2])
     with pytest.raises(RefusedError, match="cannot be read"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+def test_a_checkpoint_that_finds_no_memory_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "verify", lambda path: torch.empty(2**60))  # what torch raises then
+    with pytest.raises(RuntimeError, match="allocate"):
         load_checkpoint(tmp_path / "last.pt")
 
 

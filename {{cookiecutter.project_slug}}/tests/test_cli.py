@@ -69,6 +69,7 @@ def test_a_number_of_one_s_own_need_not_be_whole(kind: type) -> None:
         ("--gpu", "perhaps you meant --device cuda"),
         ("--model resnet", "the model is that of model.py; for another one, use the template again"),
         ("--data missing.npz", "perhaps you meant --data.path missing.npz"),
+        ("--data=missing.npz", "perhaps you meant --data.path missing.npz"),
         ("mine.npz", "perhaps you meant --data.path mine.npz"),
         ("{yaml}", "perhaps you meant --config {yaml}"),
         ("--data.normalise no", "a setting is switched on by its flag alone, and off as in --data.no-normalise"),

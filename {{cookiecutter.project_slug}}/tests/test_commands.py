@@ -1,5 +1,6 @@
 """The real commands, from end to end."""
 
+import errno
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
+from {{ cookiecutter.__package }}.trainer import Trainer
 
 from .conftest import PROJECT, Command, Run, launch, newest, on_small_data, wait_for
 from .example import targets
@@ -375,6 +377,7 @@ def test_resume_keeps_the_settings_it_began_with(run: Run, tmp_path: Path) -> No
         ("checkpoints/best.pt", b"PK", "error: the checkpoint cannot be read "),
         ("config.yaml", b"lr: 0.5\nepochs: 2\n", "error: the run began with "),
         ("status.json", b"{", "error: the file is damaged "),
+        ("metrics.jsonl", b'{"epoch": 1}\n', "error: the file is damaged "),
     ],
 )
 def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
@@ -391,6 +394,36 @@ def test_a_run_that_was_tampered_with_is_refused_and_left_alone(
     code, _, errors = run("train", f"--resume={trained}", "--epochs=3")
     assert code == 5 and errors.splitlines()[-1].startswith(sentence), errors
     assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("state", ["interrupted", "running"])
+def test_only_a_run_that_saved_nothing_begins_anew(run: Run, trained: Path, small: Path, state: str) -> None:
+    shutil.rmtree(trained / "checkpoints")
+    (trained / "status.json").write_text(json.dumps({"state": state}))
+    lines = exact_lines(trained)
+    with np.load(small) as arrays:
+        mended = {**arrays, "x": arrays["x"] * 2}
+    np.savez(small, **mended)
+    code, _, errors = run("train", "--resume=auto", "--epochs=1")
+    if state == "interrupted":  # with everything saved
+        assert code == 5 and errors.startswith("error: the last checkpoint is gone; ")
+        assert exact_lines(trained) == lines
+    else:  # nothing of the data before is in it
+        assert code == 0 and [line["epoch"] for line in exact_lines(trained)] == [1]
+        code, output, _ = run("train", "--resume=auto", "--epochs=2")
+        assert code == 0 and "resumed after step 2" in output
+
+
+def test_a_broken_pipe_in_the_training_is_no_success(
+    run: Run, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def validate(trainer: Trainer) -> dict[str, float]:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")  # as print() does there, once nobody reads
+
+    monkeypatch.setattr(Trainer, "validate", validate)
+    code, _, errors = run("train")
+    assert code == 1 and errors.splitlines()[-1].startswith("error: BrokenPipeError: ")
+    assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "failed"
 
 
 @pytest.mark.parametrize("there", ["previous.pt", "best.pt"])

@@ -113,7 +113,7 @@ def test_other_data_is_scored_whole_or_by_its_own_splits(run: Path, call: Call, 
     assert scores["split"] == "all" and scores["samples"] == 50
     train = load_splits(ArrayFile(tmp_path / "small.npz"), DataSettings(path=tmp_path / "small.npz"))["train"].x[:]
     learned = sum(bool((train == sample).reshape(len(train), -1).all(1).any()) for sample in x)
-    note = f"note: the run has learned from {learned} of these 50 samples: its scores on them are too good\n"
+    note = f"note: the run has learned from {learned} of the 50 samples: its scores on them are too good\n"
     assert call("evaluate", run, *flags)[2] == note
     (tmp_path / "small.npz").write_bytes(b"PK")  # it cannot be looked at any more
     assert call("evaluate", run, *flags)[2] == ""
@@ -358,10 +358,10 @@ def test_a_notebook_gets_what_was_learned_in_one_line(run: Path, call: Call, tmp
         assert np.array_equal(found["prediction"], out["prediction"])
         trained, few = Trained.of(str(run), device="cpu"), arrays["x"][:3]
     x, expected = few.astype(np.float32), trained.predict(few)["prediction"]
-    for same in (x, torch.from_numpy(x), x.tolist()):
+    for same in (x, torch.from_numpy(x), x.tolist(), np.moveaxis(x, 1, -1)):  # channels last, too
         assert np.array_equal(trained.predict(same)["prediction"], expected)  # type: ignore[arg-type]
-    for wrong, sentence in (x[:0], "there are no samples: .*; in x"), (x[0], "the samples have shape .*; in x; "):
-        with pytest.raises(DataError, match=sentence):
+    for wrong in (x[:0], x[0], x[..., :-1], np.array(["a"])):
+        with pytest.raises(DataError, match="; in x; "):
             trained.predict(wrong)
     with pytest.raises(DataError, match=r"nan at index \[0, .*; in x; replace, remove or rescale"):
         trained.predict(np.full_like(x, np.nan))

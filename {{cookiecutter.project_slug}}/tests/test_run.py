@@ -15,7 +15,7 @@ import pytest
 from {{ cookiecutter.__package }}.capsule import write_capsule
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError
-from {{ cookiecutter.__package }}.run import Run, is_done, read_json
+from {{ cookiecutter.__package }}.run import Run, read_json, state_of
 
 
 def test_runs_of_the_same_second_have_directories_of_their_own(settings: Settings) -> None:
@@ -46,8 +46,19 @@ def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:
         with pytest.raises(RefusedError, match=r"the run is being trained by process \d+ on .*; wait for it"):
             Run(run.folder, settings).__enter__()
     with Run(run.folder, settings) as again:
+        with pytest.raises(RefusedError, match="the run is being trained by another process; "):  # it has not begun
+            Run(run.folder, settings).__enter__()
         again.begin()
         assert read_json(run.folder / "status.json")["state"] == "running"
+
+
+def test_what_a_killed_process_left_unfinished_is_removed(settings: Settings) -> None:
+    with Run.create(settings) as run:
+        run.begin()
+    run.best.with_name("best.pt.tmp").write_bytes(b"half of a checkpoint")
+    with Run(run.folder, settings) as again:
+        again.begin()
+    assert list(run.best.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +79,7 @@ def test_the_status_says_how_it_ended(settings: Settings, error: Exception | Non
             raise error
     status = json.loads((run.folder / "status.json").read_text())
     assert (status["state"], status["exit_code"]) == (state, code)
-    assert is_done(run.folder) == (error is None)
+    assert state_of(run.folder) == state
 
 
 def test_what_ended_the_training_is_said_even_if_the_status_cannot_be_written(settings: Settings) -> None:
@@ -100,6 +111,8 @@ def test_the_names_of_runs_are_in_the_order_of_time_everywhere(
 
 def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> None:
     run = Run.create(settings)
+    run.last.parent.mkdir()
+    run.last.touch()
     starts = [(True, {}), (True, {}), (True, {"data_sha256": "other"}), (True, {})]
     told = [write_capsule(run, exact=exact, **{"data_sha256": "a", **facts}) for exact, facts in starts]
     assert told == [[], [], ["data_sha256"], []]
@@ -108,6 +121,10 @@ def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> Non
     assert [start.get("data_sha256") for start in capsule["starts"]] == [None, None, "other", None]
     run.write_json("capsule.json", {**capsule, "cpu": "of another kind"})
     assert write_capsule(run, exact=True, data_sha256="a") == ["cpu"]
+    run.last.unlink()  # nothing is left of what was trained: it begins anew
+    assert write_capsule(run, exact=True, data_sha256="b") == []
+    capsule = read_json(run.folder / "capsule.json")
+    assert capsule["exact"] and capsule["data_sha256"] == "b" and len(capsule["starts"]) == 6
 
 
 def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:

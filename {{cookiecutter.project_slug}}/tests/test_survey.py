@@ -50,7 +50,7 @@ def test_constant_features_are_found() -> None:
 
 
 def test_large_arrays_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "ROWS", 4)  # two rows of these
+    monkeypatch.setattr(checks, "VALUES", 4)  # two rows of these
     x = np.array([[1.0, 5.0], [1.0, 6.0], [1.0, 5.0], [1.0, 5.0], [1.0, 5.0]])
     assert constant_features(x) == [(0,)]
     x[4, 1] = np.nan

@@ -56,7 +56,7 @@ def build_model(
     dropout: float,
     in_size: int | None,
 ) -> nn.Module:
-    """Build the network for images (C, H, W); in_size is measured unless given.
+    """Build the network for images (C, H, W); a given `in_size` is only checked.
 
     Raises ConfigError for a shape that the network cannot take, and for a wrong `in_size`.
     """

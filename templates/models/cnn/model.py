@@ -74,7 +74,7 @@ def build_model(
     dropout: float,
     in_size: int | None,
 ) -> nn.Module:
-    """Build the network for samples of shape (C, L), (C, H, W) or (C, D, H, W); in_size is measured unless given.
+    """Build the network for samples of shape (C, L), (C, H, W) or (C, D, H, W); a given `in_size` is only checked.
 
     Raises ConfigError for a shape that the network cannot take, and for a wrong `in_size`.
     """
@@ -83,7 +83,7 @@ def build_model(
         raise ConfigError(
             f"a cnn needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
             "in build_model",
-            "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)",
+            "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals",
         )
     if min(sides) < 2**depth:
         raise ConfigError(

@@ -100,7 +100,7 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, stem: str, dept
         raise ConfigError(
             f"a resnet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
             "in build_model",
-            "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)",
+            "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals",
         )
     return ResNet(
         in_channels=in_channels,

@@ -18,7 +18,7 @@ POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 class UNet(nn.Module):
     """Down by halvings, up again by doublings; on the way up, every level sees what it was on the way down.
 
-    Other than in the paper, convolutions are padded, so that nothing is cropped, and normalised, and every level has
+    Unlike in the paper, convolutions are padded, so that nothing is cropped, and normalised, and every level has
     dropout, not the lowest alone.
     """
 

@@ -109,7 +109,7 @@ def build_model(
     sides = sample_shape[1:]
     if len(sides) not in CONVOLUTIONS:
         what = f"a vit needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"
-        fix = "use an mlp for tables, or say where the channels are with --data.channels (none: each row is a signal)"
+        fix = "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals"
         raise ConfigError(what, "in build_model", fix)
     patch_size = patch_size or choose_patch_size(sides)
     return ViT(sample_shape, out_size, patch_size=patch_size, width=width, depth=depth, heads=heads, dropout=dropout)

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .array_file import Array
 from .config import TaskSettings
-from .targets import Array, Targets
+from .targets import Targets
 
 
 class Task:

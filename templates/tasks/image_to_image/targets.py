@@ -1,14 +1,12 @@
 """What is learned: numbers at each position. NumPy only, so that looking at data does not wait for torch."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Targets:
         return list(range(self.out_size))
 
     def encode(self, y: Array, where: str) -> Array:
-        """Return targets (N, C, ...) as they are. Raises DataError if there are more channels, or less."""
+        """Return targets (N, C, ...) as they are. Raises DataError if there are more channels, or fewer."""
         if y.shape[1] != self.out_size:
             what = f"the targets have {y.shape[1]} channels, and those of the training split {self.out_size}"
             raise DataError(what, where, "give all splits the same channels")

@@ -1,14 +1,12 @@
 """What is learned: which labels a sample has. NumPy only, so that looking at data does not wait for torch."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Targets:
         return list(range(self.out_size))
 
     def encode(self, y: Array, where: str) -> Array:
-        """Return labels (N, L) as they are. Raises DataError if there are more or less of them than were trained."""
+        """Return labels (N, L) as they are. Raises DataError if there are more or fewer of them than were trained."""
         if y.shape[1] != self.out_size:
             what = f"there are {y.shape[1]} labels, and {self.out_size} in the training split"
             raise DataError(what, where, "give all splits the same columns")
@@ -73,6 +71,6 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     wrong = np.argwhere((y != 0) & (y != 1))
     if len(wrong):
         sample, label = wrong[0]
-        fix = "a label is 1 where the sample has it, else 0; for one class per sample, render a classification"
+        fix = "a label is 1 where the sample has it, else 0; one class per sample is the task classification"
         raise DataError(f"label {label} of sample {sample} is {y[sample, label]}", where, fix)
     return y.astype(np.uint8)

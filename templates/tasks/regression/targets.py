@@ -1,14 +1,12 @@
 """What is learned: one or several numbers per sample. NumPy only, so that looking at data does not wait for torch."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Targets:
         constant = np.flatnonzero((y.min(axis=0) == y.max(axis=0)) | (y.std(axis=0) < 1e-100))
         if len(constant):
             what = f"target {constant[0]} is {y[0, constant[0]]:g} for all samples"
-            raise DataError(what, where, "leave out this column; --data.split and groups decide who is in train")
+            raise DataError(what, where, "give targets that vary; --data.split and groups decide who is in train")
         mean, std = y.mean(axis=0), y.std(axis=0)
         low, high = np.quantile(y, (0.25, 0.75), axis=0)
         lost = np.flatnonzero((low < high) & (high - low < 1e-6 * std))
@@ -47,7 +45,7 @@ class Targets:
         return list(range(self.out_size))
 
     def encode(self, y: Array, where: str) -> Array:
-        """Return standardised targets (N, T), float32. Raises DataError if there are more or less than were trained."""
+        """Return standardised targets (N, T), float32. Raises DataError if there are others than were trained."""
         if y.shape[1] != self.out_size:
             what = f"there are {y.shape[1]} targets per sample, and {self.out_size} in the training split"
             raise DataError(what, where, "give all splits the same columns")

@@ -36,7 +36,7 @@ def test_targets_that_are_no_numbers_get_one_sentence(y: np.ndarray) -> None:
 def test_a_target_that_never_varies_is_refused(value: float) -> None:
     """The deviation of seven times 0.1 is not exactly zero when it is computed."""
     y = np.stack([np.arange(7.0), np.full(7, value)], axis=1)
-    with pytest.raises(DataError, match=f"target 1 is {value} for all samples; in train; leave out this column"):
+    with pytest.raises(DataError, match=f"target 1 is {value} for all samples; in train; give targets that vary"):
         Targets.learn(y, TaskSettings(), "in train")
 
 

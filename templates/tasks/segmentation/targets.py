@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
-Array = np.ndarray[Any, np.dtype[Any]]
 IGNORED = -1  # the class number of positions that do not count
 MOST = 1000  # classes
 SHADES = 64  # classes: more of them may be none
@@ -41,7 +40,7 @@ class Targets:
             raise DataError(f"all masks are {seen}", where, fix)
         if len(found) > MOST:
             what = f"the masks have {len(found)} values, which are too many for classes"
-            raise DataError(what, where, "number the classes; to learn images, render an image_to_image project")
+            raise DataError(what, where, "number the classes; images are learned by the task image_to_image")
         targets = cls(sorted(found), [], settings.ignore_index, ignored)
         balanced = settings.class_weights == "balanced"
         return replace(targets, amounts=targets.measure(y).tolist()) if balanced else targets
@@ -72,7 +71,8 @@ class Targets:
             if len(unknown):
                 some = ", ".join(map(str, unknown[:3].tolist())) + (", ..." if len(unknown) > 3 else "")
                 what = f"the masks hold {some}, which the {self.out_size} classes of the training split do not have"
-                fix = f"number them as it does ({', '.join(map(str, self.names[:9]))}), or give it some of each class"
+                fix = f"number them as it does ({', '.join(map(str, self.names[:9]))}), or give it some of each"
+                fix += " (another --data.split-seed may; groups and --data.split decide, too)"
                 raise DataError(what, where, fix)
             blank += int((numbers == IGNORED).reshape(len(part), -1).all(1).sum())
         if blank:  # which would count as learned without a mistake
@@ -113,10 +113,9 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     sides = sample_shape[1:]
     if not sides or y.shape[1:] not in (sides, (1, *sides), (*sides, 1)):
         what = f"the masks have shape {y.shape[1:]}, and the samples {sample_shape}"
-        fix = "give each sample a mask with its sides, see --data.channels"
+        fix = "give each sample a mask with its sides (one-hot: y.argmax over the axis of classes; colours: as numbers)"
         if y.shape[1:] == sample_shape:
-            fix = "samples without channels: --data.channels none"
-        fix += "; one-hot masks: y.argmax over the axis of classes; colours: number them"
+            fix += "; if samples have no channels (volumes, single signals), say --data.channels none"
         raise DataError(what, where, fix)
     whole = y.dtype.kind in "biuf" and all((part == np.floor(part)).all() for part in parts(y))
     if not whole or float(y.max()) >= 2**31 or float(y.min()) < -(2**31):

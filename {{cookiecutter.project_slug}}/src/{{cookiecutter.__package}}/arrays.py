@@ -77,8 +77,6 @@ def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> S
     name = file.path.stem if file.single else settings.x + suffix
     where = f"in {name!r} of {file.path}"
     array = find_array(file, name, suffix, "--data.x")
-    if array.dtype.kind == "U":
-        raise DataError("the samples are strings", where, "turn them into numbers")
     x = channels_first(check(array, where), settings.channels, where)
     return x if resident else Rows(x)
 
@@ -118,7 +116,9 @@ def find_array(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
 
 
 def channels_first(x: Array, channels: str, where: str) -> Array:
-    """Return samples as (N, C, ...) or, for tables, (N, F). Raises DataError where `auto` cannot tell."""
+    """Return samples as (N, C, ...) or, for tables, (N, F). Raises DataError for strings, and if `auto` is unsure."""
+    if x.dtype.kind == "U":
+        raise DataError("the values are strings", where, "turn them into numbers")
     if channels == "none" or x.ndim == 1:
         return x[:, np.newaxis]
     if channels == "first" or x.ndim == 2:

@@ -71,17 +71,17 @@ class Batches:
         full, rest = divmod(self.count, self.batch_size)
         self.sizes = [self.batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
         self.normalisation = self.normalisation and self.normalisation.to(self.device)
-        self.block, self.positions = 1, torch.device("cpu")
+        self.block, self.index_device = 1, torch.device("cpu")
         if gives_batches(self.dataset):
             self.dataset.to(self.device)
-            self.block, self.positions = self.dataset.block, self.dataset.device
+            self.block, self.index_device = self.dataset.block, self.dataset.device
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
-        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.positions)
+        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.index_device)
         parts, sizes = order.split(self.batch_size)[start:], self.sizes[start:]
         shares = list(map(self.workers.share if self.workers else slice, sizes))
         if self.workers and self.workers.size > 1:

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 from .errors import RefusedError, note
-from .run import Run, is_done, now, read_json
+from .run import Run, now, read_json, state_of
 
 
 def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
-    """Write capsule.json, with a line for each start of the run; return what is not as it was at the first one.
+    """Write capsule.json, with a line for each start of the run; return what is not as it was when it began.
 
     The run is exact only if every start was, with the same code, device and versions, and with as many epochs: the
     learning rate depends on their number. What else git tells is written down only: a commit changes no bits.
@@ -34,7 +34,9 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "git_diff": git("diff", "HEAD"),
         "git_untracked": git("ls-files", "--others", "--exclude-standard"),
     }
-    first = read_json(run.folder / "capsule.json") or {"exact": True, "starts": [], **conditions}
+    first = read_json(run.folder / "capsule.json")
+    if not (first and any(run.last.parent.glob("*.pt"))):  # of earlier starts, if any, nothing is left: it begins anew
+        first = {"exact": True, "starts": first.get("starts", []), **conditions}
     changed = {name: value for name, value in conditions.items() if first.get(name) != value}
     decisive = [name for name in changed if not name.startswith("git_")]  # the code that runs has its own digest
     capsule = {
@@ -52,7 +54,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
 def note_doubts(folder: Path) -> None:
     """Say so if the run in this folder has not ended, or if this is not the code that began to train it."""
     with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
-        if not is_done(folder):
+        if state_of(folder) not in ("finished", "stopped_early"):
             note("the run has not finished; later epochs may be better")
         began = read_json(folder / "capsule.json").get("code_sha256")
         if began not in (None, code_sha256()):

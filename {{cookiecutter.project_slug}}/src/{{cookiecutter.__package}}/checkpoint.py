@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from .errors import ConfigError, RefusedError, StorageError
-from .run import Run, config_of, is_done
+from .errors import ConfigError, RefusedError, StorageError, out_of_memory
+from .run import Run, config_of, state_of
 from .settings_file import check_changes
 from .storage import write_atomically
 
@@ -69,7 +69,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         verify(path)
         state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds; none of them may pass for "no checkpoint"
-        if isinstance(error, MemoryError | PermissionError):
+        if out_of_memory(error) or isinstance(error, PermissionError):
             raise  # the file may be whole
         reason = " ".join(str(error).split()[:20])
         what = f"the checkpoint cannot be read ({type(error).__name__}: {reason})"
@@ -87,7 +87,7 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     before it is damaged, too, or something is gone or does not match.
     """
     there = [path for path in (run.last, run.previous, run.best) if path.exists()]
-    if there in ([], [run.best]) and is_done(run.folder):
+    if there in ([], [run.best]) and state_of(run.folder) in ("finished", "stopped_early", "interrupted"):
         raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
     if not there:
         return None

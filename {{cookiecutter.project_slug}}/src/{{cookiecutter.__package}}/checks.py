@@ -12,7 +12,7 @@ from .progress import progress
 from .splits import Samples
 
 LARGEST = 1e30  # divided by small deviations, differences of such values are still finite 32-bit floats
-ROWS = 2**22  # values to look at in one go, so that the copies of large arrays do not fill the memory
+VALUES = 2**22  # to look at in one go, so that the copies of large arrays do not fill the memory
 
 
 def check(array: Array, where: str) -> Array:
@@ -20,7 +20,7 @@ def check(array: Array, where: str) -> Array:
     if array.ndim == 0 or array.size == 0:
         raise DataError(f"there are no samples: the shape is {array.shape}", where, "the first axis counts the samples")
     if array.dtype.kind not in "biufU":
-        fix = "save numbers (dates as days, complex ones as two channels, fields as columns), or labels as strings"
+        fix = "save numbers (dates as days, complex ones as two channels, fields as columns), or labels by astype(str)"
         raise DataError(f"its type is {array.dtype!s:.60}", where, fix)
     if array.dtype.kind == "U":
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -63,7 +63,7 @@ def check_precision(x: Samples, where: str) -> None:
 
 def chunks(array: Samples, what: str) -> Iterator[tuple[int, Array]]:
     """Yield the array in parts, each with the position of its first row; what takes longer shows a bar."""
-    rows = max(1, ROWS // array[0].size)
+    rows = max(1, VALUES // array[0].size)
     with progress(len(array), what, unit=" rows") as bar:
         for start in range(0, len(array), rows):
             part = array[start : start + rows]

@@ -49,10 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output has had enough of it
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-        return 0
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and (arguments[:1] != ["train"] or {"-h", "--help"} & {*arguments}):
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            return 0  # whoever read the output has had enough of it
         code = exit_code(error)
         with suppress(OSError):  # the terminal is gone
             if code == 1 or "--debug" in arguments:
@@ -106,13 +106,15 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
     with loading():
         from .commands.train import run
 
-    run(settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop)
+    say(run(settings, folder=folder, fast_dev_run=command.fast_dev_run, stop=stop))
 
 
 def say(text: str) -> None:
     """Print a line, if somebody listens: training goes on without."""
-    with suppress(OSError):
+    try:
         print(printable(text), flush=True)
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def use(command: Evaluate | Predict) -> None:

@@ -53,7 +53,7 @@ class Settings:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format of the forward pass. `auto`: to train on GPUs that have it, bf16, of three digits; else fp32."""
+    """Format of numbers in the forward pass. `auto`: to train on newer GPUs, bf16; else fp32 (TF32 on GPUs)."""
     deterministic: bool = False
     """Make CUDA bit-reproducible too, which costs some speed. Training on one kind of CPU always is."""
     data: DataSettings = field(default_factory=DataSettings)

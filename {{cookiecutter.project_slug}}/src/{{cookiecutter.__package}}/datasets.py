@@ -81,5 +81,5 @@ class Datasets:
 
 
 def choose_batch_size(count: int) -> int:
-    """Return 64, or 32 or 16 for so few samples that an epoch would have less than 16 steps to learn from."""
+    """Return 64, or 32 or 16 for so few samples that an epoch would have fewer than 16 steps to learn from."""
     return next((size for size in (64, 32) if count >= 16 * size), 16)

@@ -134,7 +134,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
 
 
 def usage(device: torch.device) -> dict[str, float]:
-    """Return the GPU's memory (GiB) and utilisation (percent) for TensorBoard; nothing on other devices.
+    """Return the most memory that was used of a GPU (GiB), and its utilisation (percent), for TensorBoard.
 
     The utilisation needs nvidia-ml-py (`pip install -e ".[gpu]"`) and is left out without it.
     """

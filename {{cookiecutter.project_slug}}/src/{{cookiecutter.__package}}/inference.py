@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from .array_file import Array
-from .arrays import input_shape
+from .arrays import channels_first, input_shape
 from .batches import Batches, evaluation_batch_size
 from .checkpoint import load_best
 from .checks import check
@@ -113,9 +113,9 @@ class Trained:
 
     @torch.inference_mode()
     def predict(self, x: Samples, path: Path | None = None) -> dict[str, Array]:
-        """Return what the task predicts for samples (N, C, ...), checked ones of a file or any, in their order."""
+        """Return what the task predicts for samples (N, ...): as a file has them or, of a `path`, loaded from there."""
         if path is None:
-            x, path = check(np.asarray(x), "in x"), Path("x")
+            x, path = channels_first(check(np.asarray(x), "in x"), self.settings.data.channels, "in x"), Path("x")
         dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
         self.check(dataset, path)
         parts, batches = [], self.batches(dataset)

@@ -41,7 +41,7 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
     shape, fortran_order, dtype = read(file, max_header_size=2**16)  # a table of a thousand columns needs as much
     if dtype.hasobject:
-        fix = "save numbers or strings: rows of unequal length, None and mixed types make objects"
+        fix = "save y.astype(str) or astype(float): columns of pandas, None, mixed types, unequal rows make objects"
         raise DataError("it holds Python objects, which could run code when read", where, fix)
     if len(shape) > 32 or not all(0 <= side < 2**63 for side in shape):
         raise DataError("its header tells of a shape that no array has", where, SAVE_AGAIN)

@@ -94,7 +94,7 @@ def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
     """Return how to mend the arguments."""
     unknown = what.removeprefix("Unrecognized options: ")
     given = {argument.replace(" ", ""): argument for argument in arguments}  # tyro breaks long ones
-    path = given.get(unknown.removeprefix("--data, ").replace(" ", ""), "")
+    path = given.get(unknown.removeprefix("--data, ").replace(" ", ""), "").removeprefix("--data=")
     if path and (Path(path).exists() or path.endswith((".npz", ".npy"))):
         if path.endswith((".yaml", ".yml")):
             return f"perhaps you meant --config {path}"

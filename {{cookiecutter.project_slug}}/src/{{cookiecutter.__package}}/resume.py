@@ -11,7 +11,7 @@ from .config import Settings
 from .data_config import DataSettings
 from .errors import RefusedError
 from .parsing import parse
-from .run import read_json, settings_of
+from .run import read_json, settings_of, state_of
 from .settings_file import check_changes, read_flags, saved_settings
 from .torchrun import has_partners
 
@@ -28,7 +28,7 @@ class Resumed:
     @property
     def needs(self) -> str | None:
         """What would train it longer, if it has ended and that was not asked for."""
-        state = read_json(self.folder / "status.json").get("state")
+        state = state_of(self.folder)
         if state == "stopped_early" and 0 < self.settings.patience <= self.saved.patience:
             return "more --patience (and --epochs, if all are done)"
         if state == "finished" and self.settings.epochs <= self.saved.epochs:

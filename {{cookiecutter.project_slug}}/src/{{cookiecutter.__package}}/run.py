@@ -21,14 +21,14 @@ from .storage import write_atomically
 class Run:
     """A run directory that is locked by this process; leaving the `with` writes how it ended to status.json."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, *, begun: bool = False) -> None:
         self.folder = folder
         self.settings = settings
         checkpoints = folder / "checkpoints"
         self.last = checkpoints / "last.pt"  # from which `--resume` continues
         self.previous = checkpoints / "previous.pt"  # the one before, should that one get damaged
         self.best = checkpoints / "best.pt"  # the one that scored best on the validation split
-        self.begun = False
+        self.begun = begun  # whether status.json is to say how it ended
         self.outcome = ("finished", "nothing was left to do")
         self._lock = FileLock(folder / ".lock", timeout=0)
 
@@ -44,7 +44,7 @@ class Run:
                 folder = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
                 with suppress(FileExistsError):
                     folder.mkdir()
-                    return cls(folder, settings)
+                    return cls(folder, settings, begun=True)
         except OSError as error:
             what = f"cannot create a run directory ({error.strerror})"
             raise StorageError(what, str(parent), "choose another --runs-dir") from error
@@ -54,15 +54,18 @@ class Run:
             with FileLock(self.folder / ".look", timeout=10, poll_interval=0.001):
                 self._lock.acquire()
         except Timeout as error:
-            holder = read_json(self.folder / "status.json")
-            what = f"the run is being trained by process {holder.get('pid', '?')} on {holder.get('host', '?')}"
-            raise RefusedError(what, str(self.folder), "wait for it, or start a new run") from error
+            status = read_json(self.folder / "status.json")  # of a process before, as long as the other only begins
+            who = "process {pid} on {host}".format(**status) if status.get("state") == "running" else "another process"
+            fix = "wait for it, or start a new run"
+            raise RefusedError(f"the run is being trained by {who}", str(self.folder), fix) from error
         return self
 
     def begin(self) -> None:
         """Say that the run trains, with which settings; what is refused before leaves it as it was."""
         self.begun = True
         self.last.parent.mkdir(exist_ok=True)
+        for unfinished in self.last.parent.glob("*.tmp"):  # of a process that was killed
+            unfinished.unlink()
         self.write_status("running", "", None)
         (self.folder / "evaluation.json").unlink(missing_ok=True)  # of a checkpoint that may not stay the best
         write_atomically(self.folder / "config.yaml", to_yaml(self.settings).encode())
@@ -113,9 +116,9 @@ def settings_of(folder: Path) -> tuple[Settings, list[str]]:
     return saved, check_changes(saved_settings(config, saved), saved, folder)
 
 
-def is_done(folder: Path) -> bool:
-    """Return whether the run has ended as it should."""
-    return read_json(folder / "status.json").get("state") in ("finished", "stopped_early")
+def state_of(folder: Path) -> str | None:
+    """Return what status.json says of the run, if it is there."""
+    return read_json(folder / "status.json").get("state")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def check_changes(saved: str, wanted: Settings, run: Path) -> list[str]:
 
 
 def differing(saved: str, wanted: Settings, names: Iterable[str]) -> list[str]:
-    """Return, as flags, those of the named settings that are others as they were `saved` in YAML."""
+    """Return, as flags, those of the named settings that differ from those `saved` in YAML."""
     before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
     return [f"--{name}={before.get(name)}" for name in names if before.get(name) != after[name]]
 
@@ -115,6 +115,8 @@ def flags_in(text: str, where: str) -> list[str]:
             raise ConfigError(f"{name} has no value", where, "give it one, or remove its line")
         if isinstance(value, bool) and isinstance(defaults.get(name), str):
             raise ConfigError(f"{name} has a word that YAML reads as {value}", where, "put quotes around it")
+        if isinstance(defaults.get(name), bool) and not isinstance(value, bool):
+            raise ConfigError(f"--{name} is {value!r}", where, "write true or false, without quotes")
         if isinstance(value, list) and isinstance(defaults.get(name), bool | int | float | str):
             raise ConfigError(f"{name} has several values", where, "give it one")
     return list(to_flags(settings))

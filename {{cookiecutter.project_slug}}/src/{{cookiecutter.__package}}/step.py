@@ -35,7 +35,7 @@ class Step:
 
     def __post_init__(self) -> None:
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]  # as the schedule begins
-        self.trained_names = set(self.model.state_dict())  # the names of all weights that the optimizer was made for
+        self.trained_names = set(self.model.state_dict())  # of what the model had when the optimizer was made
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.zero = torch.zeros((), device=self.device)
         self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
@@ -125,4 +125,4 @@ def resize(x: Tensor, sides: tuple[int, ...]) -> Tensor:
     smaller = tuple(map(min, x.shape[2:], sides))
     if smaller != x.shape[2:]:
         x = functional.interpolate(x, smaller, mode="area")
-    return functional.interpolate(x, sides, mode=MODES[len(sides)])
+    return x if smaller == sides else functional.interpolate(x, sides, mode=MODES[len(sides)])

@@ -31,8 +31,7 @@ def summarize(experiment: Experiment) -> Iterator[str]:
     parameters = sum(weight.numel() for weight in experiment.model.parameters())
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"
     threads, processes = torch.get_num_threads(), experiment.workers.size
-    team = f"{threads} thread{'s' if threads > 1 else ''}"
-    team = f"{processes} processes of {team}" if processes > 1 else team
+    team = f"{processes} processes of " * (processes > 1) + f"{threads} thread{'s' * (threads > 1)}"
     precision = str(experiment.precision).removeprefix("torch.")
     yield f"device  {name_of(experiment.device)}, {precision}, {team}, batches of {experiment.data.batch_size}"
     if settings.device == "auto" and (card := unused_card()):

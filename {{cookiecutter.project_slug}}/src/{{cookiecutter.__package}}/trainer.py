@@ -150,7 +150,7 @@ class Trainer:
         return number == SAVE
 
     def save_within_epoch(self) -> None:
-        """Write the last checkpoint, unless something in it is not finite. Raises DivergedError then."""
+        """Write the last checkpoint, unless a loss or a weight is not finite. Raises DivergedError then."""
         self.losses.collect(self.batch, self.global_step, self.epoch + 1)
         check_weights(self.step.model, self.global_step, self.epoch + 1)
         self.logbook.flush()

@@ -25,21 +25,19 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
         if (data.x, data.y, data.channels) != (own.x, own.y, own.channels):
             fix = "leave out --data.x, --data.y and --data.channels, or save what you want to score as another file"
             raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
-        arrays = pick(load_splits(file, replace(own, path=data.path)), split, data)
+        chosen = pick(load_splits(file, replace(own, path=data.path)), split, data)
     elif data.path.resolve() == own.path.resolve():  # its test split could hold samples that the run trained on
         fix = "put the old data back; other data is scored under another name, with --data.path"
         raise RefusedError("the data has changed since the run began", str(data.path), fix)
+    elif given := given_splits(file, data):
+        chosen = load(file, data, f"_{split}") if split in given else pick({}, split, data)
     else:
-        if given := given_splits(file, data):
-            arrays = load(file, data, f"_{split}") if split in given else pick({}, split, data)
-        else:
-            split, arrays = "all", load(file, data)
-    dataset = build_dataset(arrays.x, trained.targets.encode(arrays.y, f"in {split} of {data.path}"), own)
+        split, chosen = "all", load(file, data)
+    dataset = build_dataset(chosen.x, trained.targets.encode(chosen.y, f"in {split} of {data.path}"), own)
     trained.check(dataset, data.path)
     if sha256 != trained.data_sha256:
-        for count in learned({split: digests(arrays.x)}, own, trained.data_sha256).values():
-            these = f"{count:,} of these {len(arrays):,} samples"
-            note(f"the run has learned from {these}: its scores on them are too good")
+        for count in learned({split: digests(chosen.x)}, own, trained.data_sha256).values():
+            note(f"the run has learned from {count:,} of the {len(chosen):,} samples: its scores on them are too good")
     scores = {"split": split, **trained.score(dataset)}
     print(json.dumps(scores, indent=2, ensure_ascii=not "".join(scores).isprintable()))  # names may hold anything
 

@@ -27,7 +27,7 @@ def run(folder: Path, out: Path, *, resize: str, colours: str) -> None:
     in_classes = pictures_among(inside)
     files = in_classes or pictures_among(folder.iterdir())
     if not files:
-        fix = f"make a folder for each class, with pictures in it ({', '.join(sorted(ENDINGS))})"
+        fix = f"name a folder of class folders, or of pictures ({', '.join(sorted(ENDINGS))}); train and test apart"
         raise DataError("there are no pictures, nor in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
     height, _, width = resize.partition("x")
     size = None if resize == "none" else (int(width or height), int(height))  # Pillow has the width first

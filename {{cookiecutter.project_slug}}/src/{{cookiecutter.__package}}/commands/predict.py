@@ -30,16 +30,16 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
     if trained.targets.dense and out.suffix == ".csv":
         what = "predictions at each position do not fit into the rows of a table"
         raise ConfigError(what, f"in {out}", "choose a file that ends in .npy or .npz")
-    arrays, own = ArrayFile(data.path), settings.data
-    is_own = replace(data, path=own.path, resident=own.resident) == own and not given_splits(arrays, own)
-    if is_own and arrays.sha256(own.x, own.y, own.groups) == trained.data_sha256:
-        whole = load(arrays, data, groups=data.groups)
+    file, own = ArrayFile(data.path), settings.data
+    is_own = replace(data, path=own.path, resident=own.resident) == own and not given_splits(file, own)
+    if is_own and file.sha256(own.x, own.y, own.groups) == trained.data_sha256:
+        whole = load(file, data, groups=data.groups)
         predictions = trained.predict(whole.x, data.path)
         predictions["split"] = split_names(whole, own, strata(whole.y))  # who reads it should know who was trained on
     else:
-        predictions = trained.predict(load_samples(arrays, data), data.path)
-    with new_file(out) as file:
-        writers[out.suffix](file, predictions, trained.task.column_names())
+        predictions = trained.predict(load_samples(file, data), data.path)
+    with new_file(out) as output:
+        writers[out.suffix](output, predictions, trained.task.column_names())
     print(f"{len(predictions['prediction']):,} predictions of epoch {trained.epoch} are in {printable(str(out))}")
 
 
@@ -65,5 +65,5 @@ def to_csv(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[
         table |= zip(columns, array.reshape(len(array), -1).T, strict=True)
     writer = csv.writer(codecs.getwriter("utf-8")(file))
     writer.writerow(table)
-    for start in range(0, len(array), AT_ONCE):  # as Python's numbers, they take far more memory
+    for start in range(0, len(predictions["prediction"]), AT_ONCE):  # as Python's numbers, they take far more memory
         writer.writerows(zip(*(column[start : start + AT_ONCE].tolist() for column in table.values()), strict=True))

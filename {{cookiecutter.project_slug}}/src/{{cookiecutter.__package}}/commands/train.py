@@ -11,7 +11,6 @@ from ..capsule import write_capsule
 from ..checkpoint import DAMAGED, last_checkpoint
 from ..config import Settings
 from ..device import name_of
-from ..errors import printable
 from ..experiment import Experiment
 from ..inference import Trained
 from ..run import Run
@@ -20,8 +19,8 @@ from ..summary import summarize
 from ..torchrun import is_follower
 
 
-def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: StopRequest) -> None:
-    """Train in a new run directory or, to resume, in `folder`; a trial leaves nothing behind."""
+def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: StopRequest) -> str:
+    """Train in a new run directory or, to resume, in `folder`; a trial leaves nothing behind. Return what to say."""
     if fast_dev_run or is_follower():
         checkpoint = last_checkpoint(Run(folder, settings)) if folder else None
         with tempfile.TemporaryDirectory() as temporary:
@@ -37,20 +36,19 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         with Run.create(settings) as run:
             train(experiment, run, stop)
     if fast_dev_run:
-        print("every phase but the drawing works on one batch; nothing was kept")
-    else:  # a run that was put somewhere else is shown alone
-        runs = folder.parent.parent if folder and folder.parent.name == settings.name else folder or settings.runs_dir
-        print(f"look at it: {printable(shlex.join(['tensorboard', '--logdir', str(runs)]))}")
+        return "every phase but the drawing works on one batch; nothing was kept"
+    runs = folder.parent.parent if folder and folder.parent.name == settings.name else folder or settings.runs_dir
+    return f"look at it: {shlex.join(['tensorboard', '--logdir', str(runs)])}"  # alone, if it was put somewhere else
 
 
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = False) -> None:
     """Train, then write the scores of the best checkpoint on the test split to evaluation.json, and draw figures."""
     if not trial:  # which has nothing to save
         stop.listen(met=True)
-    run.begin()
-    if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
-        run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
     with experiment.trainer(run, stop) as trainer:
+        run.begin()
+        if experiment.checkpoint and experiment.checkpoint["damaged"] and not is_follower():
+            run.last.replace(run.last.with_name(DAMAGED))  # it must not take the place of a whole one at the next save
         facts = {name: trainer.context[name] for name in ("data_sha256", "resident", "processes")}
         changed = write_capsule(run, exact=experiment.exact, device=name_of(experiment.device), **facts)
         for line in (*summarize(experiment), f"run     {run.folder}"):
