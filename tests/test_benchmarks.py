@@ -1,15 +1,20 @@
 """The benchmarks start, and the README's figures are theirs."""
 
+import itertools
 import json
 import re
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.reliability import scoreboard
 from benchmarks.reliability.scoreboard import TITLES
-from benchmarks.speed.bench import LIMIT, OURS, Bench, images, ratios
+from benchmarks.scaling import scaling
+from benchmarks.speed import bench as speed
+from benchmarks.speed.bench import LIMIT, OURS, Bench, images, order, ratios
 
 from .conftest import ROOT
 
@@ -18,6 +23,26 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def results(name: str) -> dict[str, Any]:
     return dict(json.loads((ROOT / "benchmarks" / name / "results.json").read_text()))
+
+
+@pytest.mark.parametrize("names", ["ab", "abcd", "abcdefg"])
+def test_each_contender_is_as_often_before_another_as_after_it(names: str) -> None:
+    orders = [order(list(names), number) for number in range(8)]
+    for one, other in itertools.combinations(names, 2):
+        assert sum(names.index(one) < names.index(other) for names in orders) == 4
+
+
+@pytest.mark.parametrize(
+    ("folder", "table"),
+    [
+        ("speed", speed.table),
+        ("speed/h200", speed.table),
+        ("scaling", scaling.table),
+        ("reliability", scoreboard.table),
+    ],
+)
+def test_the_pages_are_what_the_programs_write(folder: str, table: Callable[[dict[str, Any]], str]) -> None:
+    assert (ROOT / "benchmarks" / folder / "README.md").read_text(encoding="utf-8") == table(results(folder))
 
 
 def test_the_contenders_start_and_tell_of_their_epochs(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ On a GPU with its precision too, and recorded as a CUDA graph; the smaller batch
 
 import torch
 from common import arguments, datasets, done, network
+from my_experiment.batches import evaluation_batch_size
 from my_experiment.device import prepare
 from my_experiment.graph import WARM_UP, Recording
 from my_experiment.optimizer import build_optimizer
@@ -24,7 +25,9 @@ def main() -> None:
     gpu = given.device.startswith("cuda")
     optimizer = build_optimizer(model, lr=given.lr, weight_decay=0.05, capturable=gpu)
     train_batches = batches(train.tensors, given.batch_size, given.device)
-    val_batches = batches(val.tensors, 4 * given.batch_size, given.device)
+    shape = tuple(train.tensors[0].shape[1:])
+    size = evaluation_batch_size(given.batch_size, shape, torch.device(given.device))
+    val_batches = batches(val.tensors, size, given.device)
 
     def loss(x: Tensor, y: Tensor) -> Tensor:
         with torch.autocast("cuda", torch.bfloat16, enabled=gpu):

@@ -1,10 +1,9 @@
-"""Ignite, as its quick start writes it: engines, metrics, a progress bar, TensorBoard and checkpoints."""
+"""Ignite, as its tutorial for beginners writes it (engines, metrics, TensorBoard, checkpoints), and with a bar."""
 
 import torch
 from common import arguments, datasets, done, network
-from ignite.contrib.handlers import ProgressBar, TensorboardLogger
 from ignite.engine import Engine, Events, create_supervised_evaluator, create_supervised_trainer
-from ignite.handlers import ModelCheckpoint, global_step_from_engine
+from ignite.handlers import ModelCheckpoint, ProgressBar, TensorboardLogger, global_step_from_engine
 from ignite.metrics import Accuracy, Loss
 from torch import nn
 from torch.utils.data import DataLoader
