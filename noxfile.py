@@ -127,8 +127,8 @@ def run_tests(session: nox.Session, which: str) -> None:
     """Run tests side by side, a thread each; then, one by one, those that measure time."""
     one_thread, codes = {"OMP_NUM_THREADS": "1"}, [0, 5] if session.posargs else [0]  # 5: they chose none of these
     beside = ["-n", "auto", "--dist", "worksteal", "--durations=20", *session.posargs]
-    session.run("pytest", "-m", f"({which}) and not alone", *beside, env=one_thread, success_codes=codes)
-    session.run("pytest", "-m", f"({which}) and alone", *session.posargs, success_codes=codes)
+    session.run("pytest", "-rs", "-m", f"({which}) and not alone", *beside, env=one_thread, success_codes=codes)
+    session.run("pytest", "-rs", "-m", f"({which}) and alone", *session.posargs, success_codes=codes)
 
 
 def lint_generator(session: nox.Session) -> None:

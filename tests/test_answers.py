@@ -81,8 +81,9 @@ def test_an_impossible_text_is_refused(tmp_path: Path, user_config: Path, questi
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_answers_in_one_line_and_creates_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "project_slug=torch"]
+def test_the_command_answers_in_one_line_and_creates_nothing(tmp_path: Path, user_config: Path) -> None:
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", f"--config-file={user_config}"]
+    command.append("project_slug=torch")
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     rule = "a package, a command or a device has that name; add a word: torch-experiment."
     assert result.returncode == 1
@@ -90,8 +91,8 @@ def test_the_command_answers_in_one_line_and_creates_nothing(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-FEW = settings(max_examples=40, deadline=None)
-MANY = settings(FEW, max_examples=1000)
+FEW = settings(max_examples=40, deadline=None, derandomize=True)  # the same on every push
+MANY = settings(FEW, max_examples=1000, derandomize=False)
 OFTEN = pytest.mark.parametrize(
     "often",
     [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=[pytest.mark.matrix, pytest.mark.scoreboard])],
@@ -168,5 +169,5 @@ def type_slug(output: Path, user_config: Path, slug: str) -> None:
     except FailedHookException:
         assert list(output.iterdir()) == []
     else:
-        assert [path.name for path in output.iterdir()] == [slug if slug.strip() else "my-experiment"]
+        assert [path.name for path in output.iterdir()] == [slug.strip() or "my-experiment"]  # as the prompt takes it
     assert list(output.parent.iterdir()) == [output]

@@ -8,12 +8,12 @@ import signal
 import time
 from pathlib import Path
 
+import pyte
 import pytest
 
 from .conftest import environment, newest_run, start
 
 pytestmark = pytest.mark.alone  # a screen is looked at every few hundredths of a second
-pyte = pytest.importorskip("pyte")
 pty = pytest.importorskip("pty", reason="pseudo-terminals are a POSIX feature")
 fcntl, struct, termios = (pytest.importorskip(name) for name in ("fcntl", "struct", "termios"))
 

@@ -72,7 +72,8 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         "# How the time of an epoch grows\n",
         f"`nox -s scaling`, {report['date']}, commit {report['commit']}, {report['machine']}, CPU,",
-        f"Python {report['python']}, {versions}. Seconds of an epoch; the power is that of the last factor.\n",
+        f"Python {report['python']}, {versions}. Seconds that the training part of an epoch takes, measured",
+        "once for each point; the power is that of the last factor.\n",
         "![seconds of an epoch](scaling.png)\n",
         "| what grows | | | | | | power | power of the work |\n|---|---|---|---|---|---|---|---|",
     ]

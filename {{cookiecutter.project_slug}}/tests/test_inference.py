@@ -333,12 +333,12 @@ def test_fine_tuning_needs_a_run(call: Call, tmp_path: Path, small: Path) -> Non
 
 def test_no_more_is_scored_at_once_than_fits_where_batches_are_computed_in_parts() -> None:
     shape, gpu = (1, 32, 32), torch.device("cuda")  # of which none is needed here
-    assert evaluation_batch_size(64, shape, CPU) == 256
+    assert evaluation_batch_size(64, shape, CPU) == 128
     assert evaluation_batch_size(64, shape, gpu) == 1024
-    assert evaluation_batch_size(64, (3, 224, 224), gpu) == 256
+    assert evaluation_batch_size(64, (3, 224, 224), gpu) == 128
     assert evaluation_batch_size(2, shape, gpu) == 128  # smaller batches take less memory
-    for device, more in ((CPU, 1), (gpu, 16)):
-        assert evaluation_batch_size(64 / 16, shape, device) == 16 * more
+    for device, more in ((CPU, 1), (gpu, 32)):
+        assert evaluation_batch_size(64 / 16, shape, device) == 8 * more
         assert evaluation_batch_size(1 / 16, shape, device) == more
 
 
