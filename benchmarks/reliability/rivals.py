@@ -2,8 +2,8 @@
 
     python -m benchmarks.reliability.rivals              # five minutes; needs Lightning: the group `bench`
 
-Each is started by one command, and after a fault by the same command again. Lightning is told all that its
-documentation offers for this: seeds, `deterministic`, a last checkpoint, and `ckpt_path="last"`. The notes' loop keeps
+Each is started by one command, and after a fault by the same command again. Lightning is told what its
+introduction to checkpoints offers for this: seeds, `deterministic`, a last checkpoint, and `ckpt_path="last"`. The notes' loop keeps
 the weights of its best epoch, and cannot continue: it starts over. Of each, an epoch counts once its line is there.
 """
 
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmarks.origin import render
+from benchmarks.origin import environment, render
 from benchmarks.reliability.harness import HERE, same
 from benchmarks.speed.bench import digits
 
@@ -66,11 +66,12 @@ class Contender:
             if file_size:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
-        path = os.pathsep.join([str(self.project / "src"), str(CONTENDERS)])
+        variables = environment(self.project, CUDA_VISIBLE_DEVICES="")
+        variables["PYTHONPATH"] += os.pathsep + str(CONTENDERS)
         epochs = 0
         with tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(
-                self.command(*flags), cwd=self.out, env={**os.environ, "PYTHONPATH": path}, preexec_fn=limit,
+                self.command(*flags), cwd=self.out, env=variables, preexec_fn=limit,
                 stdout=subprocess.PIPE, stderr=errors, text=True,
             )  # fmt: skip
             assert process.stdout

@@ -54,11 +54,14 @@ def test_two_processes_train_and_one_of_them_writes(tmp_path: Path, small: Path)
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
 
 
-def test_gradients_are_added_up_and_statistics_averaged_but_frozen_weights_stay_out(tmp_path: Path) -> None:
+def test_batches_are_shared_gradients_added_up_statistics_averaged_and_frozen_weights_left_out(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("""
+import numpy as np
 import torch
 from torch import nn
+from {{ cookiecutter.__package }}.batches import Batches
+from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.workers import Workers
 
 workers = Workers(torch.device("cpu"))
@@ -85,6 +88,11 @@ for step in range(100):
     workers.add_gradients(model, [12 / 25, 13 / 25][workers.rank])
 assert model.mask.equal(mask)
 assert workers.gather(torch.tensor([workers.rank] * (1 + workers.rank)), 3).tolist() == [0, 1, 1]
+dataset = ArrayDataset(np.arange(71.0)[:, None], np.arange(71))  # the last batch is of one sample
+how = {"batch_size": 7, "device": torch.device("cpu"), "seed": 3}
+whole, shared = Batches(dataset, **how), Batches(dataset, **how, workers=workers)
+for (_, y), (_, mine), count in zip(whole.epoch(2, start=4), shared.epoch(2, start=4), shared.sizes[4:], strict=True):
+    assert len(mine) < max(2, len(y)) and workers.gather(mine, count).equal(y)
 workers.go_on_alone()
 """)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", str(script)]

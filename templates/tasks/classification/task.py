@@ -85,14 +85,14 @@ class Metrics:
 
     def compute(self) -> dict[str, float]:
         """Return accuracy, macro F1 (over classes that occur or are predicted) and, above 5 classes, top-5 accuracy."""
-        samples = self.actual.sum()
+        samples = self.actual.sum().item()
         numbers = {
-            "accuracy": self.hits.sum() / samples,
-            "macro_f1": self.f1()[self.predicted + self.actual > 0].mean(),
+            "accuracy": self.hits.sum().item() / samples,
+            "macro_f1": self.f1()[self.predicted + self.actual > 0].mean().item(),
         }
         if len(self.hits) > 5:
-            numbers["top_5_accuracy"] = self.top_5_hits / samples
-        return {name: float(number) for name, number in numbers.items()}
+            numbers["top_5_accuracy"] = self.top_5_hits.item() / samples
+        return numbers
 
     def details(self) -> dict[str, float]:
         """Return the F1 of each class that occurs or is predicted."""
