@@ -2,8 +2,8 @@
 
     python -m benchmarks.reliability.rivals              # five minutes; needs Lightning: the group `bench`
 
-Each is started by one command, and after a fault by the same command again. Lightning is told what its
-introduction to checkpoints offers for this: seeds, `deterministic`, a last checkpoint, and `ckpt_path="last"`. The notes' loop keeps
+Each is started by one command, and after a fault by the same command again. Lightning is told what its introduction
+to checkpoints offers for this: seeds, `deterministic`, a last checkpoint, and `ckpt_path="last"`. The notes' loop keeps
 the weights of its best epoch, and cannot continue: it starts over. Of each, an epoch counts once its line is there.
 """
 

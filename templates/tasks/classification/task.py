@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .array_file import Array
 from .config import TaskSettings
-from .targets import Targets
+from .targets import Array, Targets
 
 
 class Task:

@@ -1,12 +1,14 @@
 """What is learned: numbers at each position. NumPy only, so that looking at data does not wait for torch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

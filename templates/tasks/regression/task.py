@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .array_file import Array
 from .config import TaskSettings
-from .targets import Targets
+from .targets import Array, Targets
 
 LOSSES = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.smooth_l1_loss}
 

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from .array_file import Array
 from .config import TaskSettings
 from .errors import DataError
 
+Array = np.ndarray[Any, np.dtype[Any]]
 IGNORED = -1  # the class number of positions that do not count
 MOST = 1000  # classes
 SHADES = 64  # classes: more of them may be none
