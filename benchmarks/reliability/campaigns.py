@@ -238,7 +238,7 @@ def double_resumes(campaign: Campaign, count: int) -> dict[str, Any]:
         said = first.output() + second.output()
         if codes == [0, 5]:
             way = "refused"
-            right = "the run is being trained by process" in said
+            right = "the run is being trained by " in said
         else:
             way, right = "finished before", codes == [0, 0] and "already finished" in said
         if not right:
