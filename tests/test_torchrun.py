@@ -158,7 +158,8 @@ def test_several_processes_do_not_take_an_older_run(render: Render) -> None:
     shutil.copytree(older, older.with_name("99991231-235959-abcd"))
     with FileLock(newest_run(project) / ".lock"):
         _, errors = finish(torchrun(project, *FLAGS, "--epochs=3", "--resume=auto"), fails=True)
-    assert "error: the run is being trained by another process; " in errors and "; wait for it, or start a new run" in errors
+    assert "error: the run is being trained by another process; " in errors
+    assert "; wait for it, or start a new run" in errors
     assert "forcefully" not in errors  # the other one waited for this one, and heard torchrun's signal
 
 
