@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .errors import ConfigError, RefusedError, StorageError, out_of_memory
+from .errors import ConfigError, RefusedError, StorageError, note, out_of_memory
 from .run import Run, config_of, state_of
 from .settings_file import check_changes
 from .storage import write_atomically
@@ -87,9 +87,12 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     before it is damaged, too, or something is gone or does not match.
     """
     there = [path for path in (run.last, run.previous, run.best) if path.exists()]
-    if there in ([], [run.best]) and state_of(run.folder) in ("finished", "stopped_early", "interrupted"):
+    metrics = run.folder / "metrics.jsonl"
+    third = metrics.exists() and metrics.read_bytes().count(b"\n") > 2  # by that epoch, the first one was saved
+    if there in ([], [run.best]) and (third or state_of(run.folder) in ("finished", "stopped_early", "interrupted")):
         raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
     if not there:
+        note("the run had not saved anything: it begins anew")
         return None
     source = run.last.name if there[0] == run.last else f"{there[0].name}, since there is no {run.last.name}"
     is_damaged = False

@@ -84,9 +84,8 @@ class Logbook:
     def hyperparameters(self, settings: Mapping[str, Any], numbers: Iterable[str]) -> None:
         """Fill TensorBoard's tab of hyperparameters, with these numbers of each epoch; once, at the start of a run."""
         plain = {n: v if isinstance(v, bool | int | float) else printable(str(v)) for n, v in settings.items()}
-        # Not add_hparams: it would make another run folder.
         with self.curves():
-            for summary in hparams(plain, {tag(name): 0.0 for name in numbers}):
+            for summary in hparams(plain, {tag(name): 0.0 for name in numbers}):  # add_hparams would make another run
                 self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
 
     def figures(self, figures: "Mapping[str, Figure]", *, step: int) -> None:

@@ -54,7 +54,7 @@ class Run:
             with FileLock(self.folder / ".look", timeout=10, poll_interval=0.001):
                 self._lock.acquire()
         except Timeout as error:
-            status = read_json(self.folder / "status.json")  # of a process before, as long as the other only begins
+            status = {"pid": "?", "host": "?", **read_json(self.folder / "status.json")}  # of one before, if it begins
             who = "process {pid} on {host}".format(**status) if status.get("state") == "running" else "another process"
             fix = "wait for it, or start a new run"
             raise RefusedError(f"the run is being trained by {who}", str(self.folder), fix) from error

@@ -27,10 +27,9 @@ def describe_array(file: ArrayFile, name: str) -> str:
     low, high, missing, infinite = np.inf, -np.inf, 0, 0
     for _, part in chunks(np.atleast_1d(array), f"looking at {name}"):
         if array.dtype.kind == "f":
-            finite = np.isfinite(part)
             missing += np.isnan(part).sum()
             infinite += np.isinf(part).sum()
-            part = part[finite]
+            part = part[np.isfinite(part)]
         if part.size:
             low, high = min(low, part.min()), max(high, part.max())
     values = f" {low:.6g} to {high:.6g}" if low <= high else ""

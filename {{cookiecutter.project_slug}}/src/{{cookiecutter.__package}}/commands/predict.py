@@ -51,9 +51,8 @@ def to_npz(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[
 def to_npy(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
     """Write an .npy of one structured array (N,), with a field for each array; their columns keep their order."""
     fields = [(key, array.dtype, array.shape[1:]) for key, array in predictions.items()]
-    table = np.rec.fromarrays(list(predictions.values()), fields)
     buffer = io.BytesIO()
-    np.save(buffer, table, allow_pickle=False)
+    np.save(buffer, np.rec.fromarrays(list(predictions.values()), fields), allow_pickle=False)
     file.write(buffer.getbuffer())
 
 
