@@ -206,7 +206,7 @@ def test_no_memory_is_taken_for_what_a_file_only_claims(digits: Path, tmp_path: 
     )
     command = [sys.executable, "-c", code, "inspect", f"--data.path={tmp_path / 'data.npz'}"]
     result = subprocess.run(command, cwd=digits, env=environment(digits), capture_output=True, text=True)
-    assert result.returncode == 2 and "it claims 4,000,000," in result.stderr
+    assert result.returncode == 2 and "cannot read the array (EOF: reading array data" in result.stderr
     assert int(result.stdout.splitlines()[-1]) < 300 * 1024  # KiB
 
 

@@ -172,9 +172,8 @@ def test_a_member_that_ends_too_early_is_not_filled_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_ways_to_pack_are_named(tmp_path: Path, method: int) -> None:
-    with pytest.raises(DataError, match="it is encrypted, or packed in another way than NumPy packs; in 'x' of"):
-        archive(tmp_path, npy(), method).read("x")
+def test_other_programs_may_pack_in_other_ways(tmp_path: Path, method: int) -> None:
+    assert np.array_equal(archive(tmp_path, npy(np.arange(1000)), method).read("x"), np.arange(1000))
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -189,8 +188,8 @@ def test_every_bit_of_an_archive_counts(tmp_path: Path, compression: int) -> Non
 
 
 @pytest.mark.parametrize("claim", [800_000_128, 2**31 - 1])
-def test_a_small_archive_that_claims_much_is_refused_before_memory_is_taken(tmp_path: Path, claim: int) -> None:
-    """Header and zip entry agree on 800 MB, but no deflate packs them into so few bytes."""
+def test_a_small_archive_that_claims_much_is_refused(tmp_path: Path, claim: int) -> None:
+    """Header and zip entry agree on 800 MB, which are not there."""
     count = (claim - 128) // 8
     header = npy(np.zeros(0))[:128].replace(b"(0,), }" + b" " * 9, f"({count},), {'}'}".encode().ljust(16))
     path = archive(tmp_path, header, zipfile.ZIP_DEFLATED).path
@@ -198,7 +197,7 @@ def test_a_small_archive_that_claims_much_is_refused_before_memory_is_taken(tmp_
     directory = content.index(b"PK\x01\x02")
     content[directory + 24 : directory + 28] = struct.pack("<I", 128 + 8 * count)
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"it claims [\d,]+ bytes, but only \d+ are in the file"):
+    with pytest.raises(DataError, match=r"cannot read the array \(EOF: reading array data"):
         ArrayFile(path).read("x")
 
 

@@ -11,15 +11,12 @@ class ModelSettings:
     in_size: Optional[int] = None
     """Features that enter the first linear layer. Left out, they are measured from the convolutions."""
 
+    minimum_size = 35  # the shortest side that the model takes: two convolutions and two halvings leave one position
+
     def __post_init__(self) -> None:
         for name in ("width", "hidden_size"):
             require(1 <= getattr(self, name) <= 2**16, f"model.{name}", getattr(self, name), f"1 to {2**16}")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "at least 0 and below 1")
-
-    @property
-    def minimum_size(self) -> int:
-        """The shortest side that the model takes: two convolutions and two halvings leave one position of it."""
-        return 35
 
     def outline(self, sample_shape: tuple[int, ...]) -> str | None:
         """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""

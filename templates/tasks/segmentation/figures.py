@@ -27,13 +27,10 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     first = int(task.targets.names[0] != 0)  # the colour of the first class; 0 is none
     target, predicted = target + first, output.argmax(1) + first
     for n in range(len(output)):
-        sample = dataset[n][0]
-        for each, title, mask in zip(
-            axes[3 * n :], ("sample", "true", "predicted"), (None, target, predicted), strict=False
-        ):
-            show(each, sample, title if n == 0 else "")
-            if mask is not None:
-                show_mask(each, mask[n])
+        for each, title in zip(axes[3 * n :], ("sample", "true", "predicted"), strict=False):
+            show(each, dataset[n][0], title if n == 0 else "")
+        show_mask(axes[3 * n + 1], target[n])
+        show_mask(axes[3 * n + 2], predicted[n])
     classes = [k for k in torch.cat([target, predicted]).unique().tolist() if k > 0]
     names = [Patch(color=COLOURS[(k - 1) % len(COLOURS)], label=str(task.targets.names[k - first])) for k in classes]
     figure.legend(handles=names, loc="outside lower center", ncols=8, fontsize=7)

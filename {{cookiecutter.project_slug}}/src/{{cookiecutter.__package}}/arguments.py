@@ -2,8 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 
@@ -106,5 +104,5 @@ class ImportImages(Common):
         require(fits is not None, "resize", self.resize, "none, 64 (both sides), or height x width such as 48x64")
 
 
-COMMANDS = {"train": Train, "inspect": Inspect, "evaluate": Evaluate, "predict": Predict, "import-images": ImportImages}
-Command = reduce(or_, (Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()))
+COMMANDS = ("train", "inspect", "evaluate", "predict", "import-images")
+Command = Train | Inspect | Evaluate | Predict | ImportImages  # tyro calls them as above

@@ -82,16 +82,15 @@ class Batches:
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
         order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.index_device)
-        parts, sizes = order.split(self.batch_size)[start:], self.sizes[start:]
-        shares = list(map(self.workers.share if self.workers else slice, sizes))
-        if self.workers and self.workers.size > 1:
-            parts = tuple(part[share] for part, share in zip(parts, shares, strict=True))
-        for batch, ((x, y), count, share) in enumerate(zip(self.fetch(parts), sizes, shares, strict=True), start):
+        share = self.workers.share if self.workers else slice  # of a batch of so many samples
+        parts = [part[share(len(part))] for part in order.split(self.batch_size)[start:]]
+        for batch, (x, y) in enumerate(self.fetch(parts), start):
             if self.augmentation:
-                x, y = self.augmentation(x, y, epoch=epoch, batch=batch, count=count, share=share)
+                count = self.sizes[batch]
+                x, y = self.augmentation(x, y, epoch=epoch, batch=batch, count=count, share=share(count))
             yield x, y
 
-    def fetch(self, parts: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+    def fetch(self, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
         if gives_batches(self.dataset):
             groups = [parts[k : k + self.batches_per_gather] for k in range(0, len(parts), self.batches_per_gather)]

@@ -51,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         if isinstance(error, BrokenPipeError) and (arguments[:1] != ["train"] or {"-h", "--help"} & {*arguments}):
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             return 0  # whoever read the output has had enough of it
         code = exit_code(error)
         with suppress(OSError):  # the terminal is gone

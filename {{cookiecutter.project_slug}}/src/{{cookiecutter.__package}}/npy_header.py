@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 
 from .errors import DataError
 
 SAVE_AGAIN = "copy the file again, or save the arrays again with np.save or np.savez"
+LONGEST_HEADER = 2**16  # bytes: a table of a thousand columns needs as much
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,6 @@ class Header:
     """What an array says of itself."""
 
     shape: tuple[int, ...]
-    order: Literal["C", "F"]
     dtype: np.dtype[Any]
 
     @property
@@ -39,13 +39,13 @@ def read_header(file: IO[bytes], size: int, where: str) -> Header:
     if major not in (1, 2):
         raise ValueError(f"its header has version {major}")
     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read(file, max_header_size=2**16)  # a table of a thousand columns needs as much
+    shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
     if dtype.hasobject:
         fix = "save y.astype(str) or astype(float): columns of pandas, None, mixed types, unequal rows make objects"
         raise DataError("it holds Python objects, which could run code when read", where, fix)
     if len(shape) > 32 or not all(0 <= side < 2**63 for side in shape):
         raise DataError("its header tells of a shape that no array has", where, SAVE_AGAIN)
-    header = Header(shape, "F" if fortran_order else "C", dtype)
+    header = Header(shape, dtype)
     expected = file.tell() + header.nbytes
     if size != expected:
         what = f"it has {size:,} bytes, but shape {shape} of {dtype!s:.60} needs {expected:,}"

@@ -16,20 +16,13 @@ class Interval:
     def __init__(self, text: str) -> None:
         self.steps = int(text) if text.isdigit() else math.inf
         self.seconds = 60 * float(text.removesuffix("min")) if text.endswith("min") else math.inf
-        self.restart()
-
-    def restart(self) -> None:
-        """Count the time from now on: a checkpoint has been written."""
         self.since = time.monotonic()
 
     def is_due(self, step: int) -> bool:
-        """Return whether a checkpoint should be written after so many steps of the run; if so, count the time anew.
-
-        Not only once it is written: several processes do that a step later, and would ask for another one until then.
-        """
+        """Return whether a checkpoint should be written after so many steps of the run; if so, count the time anew."""
         due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
         if due:
-            self.restart()
+            self.since = time.monotonic()
         return due
 
 

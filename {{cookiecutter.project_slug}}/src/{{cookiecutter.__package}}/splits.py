@@ -70,7 +70,7 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
             what = "--data.split ordered would cut through the groups"
             fix = "leave it out, or ignore the groups with --data.groups="
             raise ConfigError(what, f"in {settings.groups!r} of {settings.path}", fix)
-        parts = np.split(np.arange(len(train)), len(train) - np.cumsum(sizes[::-1])[::-1])
+        parts = np.split(np.arange(len(train)), np.cumsum([len(train) - sum(sizes), *sizes[:-1]]))
     elif train.groups is not None:
         parts = by_group(train.groups, classes, [len(train) - sum(sizes), *sizes], settings.split_seed)
     else:

@@ -161,7 +161,6 @@ class Trainer:
         state = self.state_dict()
         if self.workers.leads:
             self.saver.save(state, best=best)
-        self.interval.restart()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state at this step boundary."""

@@ -11,7 +11,6 @@ from ..data import build_dataset
 from ..data_config import DataSettings
 from ..errors import ConfigError, DataError, RefusedError, note
 from ..inference import Trained
-from ..splits import Split
 from ..survey import digests, learned
 
 
@@ -25,14 +24,18 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
         if (data.x, data.y, data.channels) != (own.x, own.y, own.channels):
             fix = "leave out --data.x, --data.y and --data.channels, or save what you want to score as another file"
             raise ConfigError("the run's own data is split as it was in training", str(data.path), fix)
-        chosen = pick(load_splits(file, replace(own, path=data.path)), split, data)
+        splits = load_splits(file, replace(own, path=data.path))
     elif data.path.resolve() == own.path.resolve():  # its test split could hold samples that the run trained on
         fix = "put the old data back; other data is scored under another name, with --data.path"
         raise RefusedError("the data has changed since the run began", str(data.path), fix)
     elif given := given_splits(file, data):
-        chosen = load(file, data, f"_{split}") if split in given else pick({}, split, data)
+        splits = {split: load(file, data, f"_{split}")} if split in given else {}
     else:
-        split, chosen = "all", load(file, data)
+        split, splits = "all", {"all": load(file, data)}
+    if split not in splits:
+        fix = "score another one with --split, or name the arrays x and y: all of them are scored"
+        raise DataError(f"there is no {split} split", f"in {data.path}", fix)
+    chosen = splits[split]
     dataset = build_dataset(chosen.x, trained.targets.encode(chosen.y, f"in {split} of {data.path}"), own)
     trained.check(dataset, data.path)
     if sha256 != trained.data_sha256:
@@ -40,11 +43,3 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
             note(f"the run has learned from {count:,} of the {len(chosen):,} samples: its scores on them are too good")
     scores = {"split": split, **trained.score(dataset)}
     print(json.dumps(scores, indent=2, ensure_ascii=not "".join(scores).isprintable()))  # names may hold anything
-
-
-def pick(splits: dict[str, Split], split: str, data: DataSettings) -> Split:
-    """Return one of the splits. Raises DataError if it is not there."""
-    if split not in splits:
-        fix = "score another one with --split, or name the arrays x and y: all of them are scored"
-        raise DataError(f"there is no {split} split", f"in {data.path}", fix)
-    return splits[split]
