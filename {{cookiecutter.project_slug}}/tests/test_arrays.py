@@ -160,11 +160,11 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.array([[0, 1e300]]), "y": np.zeros(1)}, r"1e\+300 at index \[0, 1\]; .*not finite or beyond 1e\+30"),
         (
             {"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)},
-            r"there is no array 'x_train'; .*; add it, since train and",
+            r"there is no array 'x_train'; .*; add it, since every split needs one, or leave out the split, or say",
         ),
         (
             {"x_train": np.zeros((9, 2)), "y_train": np.zeros(9), "groups": np.zeros(9), "x_val": np.zeros((9, 2))},
-            r"beside x_val it is unclear which split groups belongs to; .*; rename them: groups_train",
+            r"the split of groups is unclear beside arrays of val; .*; name them groups_train \(in flags, without",
         ),
         ({"x_train": X, "y_train": Y, "y_val": Y}, r"there is no array 'x_val'"),
         (
@@ -181,7 +181,7 @@ def test_both_byte_orders_are_read_alike() -> None:
         ({"x": np.zeros((2, 2), "M8[s]"), "y": np.arange(2)}, r"its type is datetime64\[s\]"),
         (
             {"x": np.zeros((9, 2)), "y": np.zeros(9), "x_test": np.zeros((9, 2)), "y_test": np.zeros(9)},
-            r"beside x_test it is unclear which split x and y belongs to; in .*; rename them: x_train, y_train",
+            r"the split of x and y is unclear beside arrays of test; in .*; name them x_train, y_train \(in f",
         ),
         (
             {"x": np.array([[[1] * 9, [1.7e9] * 9], [[2] * 9, [1.7e9 + 3] * 9]] * 5), "y": targets(10, (2, 9))},

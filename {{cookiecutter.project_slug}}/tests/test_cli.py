@@ -19,12 +19,12 @@ from {{ cookiecutter.__package }}.settings_file import read_flags
 @pytest.mark.parametrize(
     ("command", "code", "sentence"),
     [
-        ("", 2, "Expected one of {train, inspect, evaluate, predict, import-images}; on the command line"),
+        ("", 2, "no command is given; on the command line; put one of these first: train, inspect, evaluate,"),
         ("trian --epochs 3", 2, "'trian' is not a command; on the command line; perhaps you meant train"),
         ("--epochs 3", 2, "'--epochs' is not a command; on the command line; put one of these first: train, inspect,"),
         ("import_images pictures out.npz", 2, "there is no such folder; pictures"),
         ("train --lrr 1", 2, "Unrecognized options: --lrr, 1; on the command line; perhaps you meant --lr"),
-        ("train --lr fast", 2, "--lr is a number, not 'fast'; on the command line; see"),
+        ("train --lr fast", 2, "--lr is a number, not 'fast'; on the command line; see {{ cookiecutter.project_slug }} train --help"),
         ("train --epochs 2.5", 2, "--epochs is a whole number, not '2.5'; on the command line; see"),
         ("train --batch-size all", 2, "--batch-size is a whole number, not 'all'; on the command line; see"),
         ("train --lr", 2, "--lr has no value; on the command line; see"),
@@ -32,7 +32,7 @@ from {{ cookiecutter.__package }}.settings_file import read_flags
         ("train --resume runs/nowhere", 2, "there is no run; at runs/nowhere"),
         ("train --resume auto --fast-dev-run", 2, "--resume and --fast-dev-run exclude each other"),
         (f"train --data {os.devnull}", 2, f"Unrecognized options: --data, {os.devnull}; on the command line; perhaps"),
-        ("inspect --lr=3", 2, "Unrecognized options: --lr=3; on the command line; see"),
+        ("inspect --lr=3", 2, "Unrecognized options: --lr=3; on the command line; see {{ cookiecutter.project_slug }} inspect -"),
         ("inspect --resume auto", 2, "Unrecognized or misplaced options: --resume auto; on the command line; see"),
         ("train --resume= ", 2, "there is no run"),
         ("train --config nowhere.yaml", 2, "cannot read the settings (No such file or directory); nowhere.yaml"),

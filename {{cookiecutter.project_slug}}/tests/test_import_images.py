@@ -54,6 +54,14 @@ def test_pictures_become_arrays_with_the_names_of_their_folders(pictures: Path, 
         assert arrays["files"].tolist() == [f"{name}/{k}.png" for name in ("dog", "猫") for k in range(3)]
 
 
+def test_a_class_without_pictures_is_not_lost(pictures: Path, tmp_path: Path, capsys) -> None:
+    (pictures / "emu/part 1").mkdir(parents=True)
+    (pictures / "dog/0.png").rename(pictures / "emu/part 1/0.png")
+    assert main(["import-images", str(pictures), str(tmp_path / "out.npz")]) == 2
+    assert f"the folder of a class has no pictures; in {pictures / 'emu'}; put its" in capsys.readouterr().err
+    assert not (tmp_path / "out.npz").exists()
+
+
 def test_pictures_of_no_class_keep_their_names(pictures: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(pictures / "dog")
     (pictures / "dog" / "empty").mkdir()

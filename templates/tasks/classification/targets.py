@@ -86,7 +86,7 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
         if broken.any():
             first = int(broken.argmax())
             what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
-            raise DataError(what, where, "number the classes, or name them by strings")
+            raise DataError(what, where, "number the classes, or name them by strings (amounts: the task regression)")
         y = y.astype(np.int64)
     if y.dtype == np.uint64:  # which NumPy compares with others by way of floats
         if (y >= 2**63).any():

@@ -43,7 +43,7 @@ class Targets:
         """Return labels (N, L) as they are. Raises DataError if there are more or fewer of them than were trained."""
         if y.shape[1] != self.out_size:
             what = f"there are {y.shape[1]} labels, and {self.out_size} in the training split"
-            raise DataError(what, where, "give all splits the same columns")
+            raise DataError(what, where, "give it the same columns")
         return y
 
     def describe(self) -> str:

@@ -50,7 +50,7 @@ class Targets:
         """Return standardised targets (N, T), float32. Raises DataError if there are others than were trained."""
         if y.shape[1] != self.out_size:
             what = f"there are {y.shape[1]} targets per sample, and {self.out_size} in the training split"
-            raise DataError(what, where, "give all splits the same columns")
+            raise DataError(what, where, "give it the same columns")
         return ((y - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
 
     def describe(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .config import TaskSettings
-from .errors import DataError
+from .errors import DataError, note
 
 Array = np.ndarray[Any, np.dtype[Any]]
 IGNORED = -1  # the class number of positions that do not count
@@ -79,12 +79,15 @@ class Targets:
         if blank:  # which would count as learned without a mistake
             what = f"{blank:,} of the {len(y):,} masks are {self.ignore_index} everywhere, which is ignored"
             raise DataError(what, where, "leave such samples out; --task.ignore-index says what is ignored")
+        if not self.ignored and (share := np.mean(encoded == IGNORED)):
+            fix = "if it is a class, number it as the training split does"
+            note(f"{where}, {self.ignore_index} makes up {share:.1%} of the masks, and is ignored: {fix}")
         return encoded
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
         names = ", ".join(map(str, self.names[:12]))
-        ignored = f"; {self.ignore_index} is ignored ({self.ignored:.1%})" if self.ignored else ""
+        ignored = f"; {self.ignore_index} is ignored ({self.ignored:.1%}; --task.ignore-index)" if self.ignored else ""
         hint = f"; if {self.names[0]} is no class, say --task.ignore-index {self.names[0]}" if self.names[0] < 0 else ""
         if self.out_size > SHADES:
             hint += "; if these are shades of fewer, by JPEG or by resizing, round the masks first"

@@ -30,7 +30,7 @@ def test_masks_of_every_kind_become_class_numbers(dtype: type, channel: int | No
     assert learned.measure(y) == pytest.approx([5 / 3, 1 / 3])  # 2 of 3 known positions, and 4 of 4
     encoded = learned.encode(y, "in val")
     assert encoded.dtype == np.int8 and encoded[0].tolist() == [[0, 1], [IGNORED, 0]]
-    assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%)"
+    assert learned.describe() == "2 classes at each position: 7, 200; 255 is ignored (12.5%; --task.ignore-index)"
 
 
 def test_values_may_be_as_far_apart_as_32_bits_allow() -> None:
@@ -108,6 +108,15 @@ def test_masks_of_which_nothing_is_known_are_refused(monkeypatch: pytest.MonkeyP
         Targets([0, 1], [5, 5], 255, 0).encode(masks, "in val")
     masks[:, 0, 0] = 0
     assert (Targets([0, 1], [5, 5], 255, 0).encode(masks, "in val")[:, 0, 0] == 0).all()
+
+
+def test_a_value_that_only_other_splits_ignore_is_doubted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Masks of 0 and 1 to train on, and of 0 and 255 to score: all of their foreground would count nowhere."""
+    Targets([0, 1], [5, 5], 255, 0.1).encode(np.array([[0, 255]]), "in test")
+    assert capsys.readouterr().err == ""
+    Targets([0, 1], [5, 5], 255, 0).encode(np.array([[0, 255]]), "in test")
+    sentence = "note: in test, 255 makes up 50.0% of the masks, and is ignored: if it is a class, number it as"
+    assert capsys.readouterr().err.startswith(sentence)
 
 
 def test_what_may_be_no_classes_is_said() -> None:

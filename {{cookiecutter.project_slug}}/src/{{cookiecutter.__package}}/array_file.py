@@ -80,9 +80,14 @@ class ArrayFile:
         """
         if not self.path.is_dir():
             return self._hash(self.path)
-        used = {name + suffix for name in names for suffix in SUFFIXES}
-        digests = [f"{name} {self._hash(file)}\n" for name, file in self.members.items() if name in used]  # type: ignore[arg-type]
+        others = self.others(*names)
+        digests = [f"{name} {self._hash(file)}\n" for name, file in self.members.items() if name not in others]  # type: ignore[arg-type]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def others(self, *names: str) -> list[str]:
+        """Return the names of the arrays that are not called so, with or without a split's suffix."""
+        used = {name + suffix for name in names for suffix in SUFFIXES}
+        return [name for name in self.members if name not in used]
 
     def _hash(self, path: Path) -> str:
         digest = hashlib.sha256()

@@ -24,8 +24,9 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
         return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
     names = [name for name in (settings.x, settings.y, settings.groups) if name in file.members]
     if names:
-        what = f"beside {settings.x}_{given[-1]} it is unclear which split {' and '.join(names)} belongs to"
-        raise DataError(what, f"in {settings.path}", f"rename them: {', '.join(f'{name}_train' for name in names)}")
+        what = f"the split of {' and '.join(names)} is unclear beside arrays of {given[-1]}"
+        fix = f"name them {', '.join(n.removesuffix('_train') + '_train' for n in names)} (in flags, without _train)"
+        raise DataError(what, f"in {settings.path}", fix)
     splits = {name: load(file, settings, f"_{name}", settings.groups) for name in dict.fromkeys(["train", *given])}
     check_train(splits["train"], settings, file, "_train")
     shapes = {name: split.x.shape[1:] for name, split in splits.items()}
@@ -110,7 +111,7 @@ def find_array(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
     elif not file.members:
         fix = "name an .npz file, or a folder of .npy files, with --data.path"
     elif suffix:
-        fix = f"add it, since train and every split that is there needs one, or say how it is called, with {flag} NAME"
+        fix = f"add it, since every split needs one, or leave out the split, or say how it is called, with {flag} NAME"
     where = f"in {file.path}, which has {', '.join(names) or 'no arrays'}"
     raise DataError(f"there is no array {name!r}", where, fix)
 

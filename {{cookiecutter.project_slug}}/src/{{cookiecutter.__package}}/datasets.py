@@ -67,7 +67,8 @@ class Datasets:
             self.statistics = Normalisation.measure(x for x, _ in bar)
         self.normalisation = self.statistics if data.normalise else None
         targets = {name: split.y for name, split in arrays.items()}
-        self.doubts = [] if checkpoint else list(doubts(self.splits, targets, self.statistics))
+        others = [f"not used: {name}" for name in file.others(data.x, data.y, data.groups)[:9]]  # x_valid, for example
+        self.doubts = [] if checkpoint else [*others, *doubts(self.splits, targets, self.statistics)]
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:

@@ -57,10 +57,12 @@ def check_saved(settings: Settings) -> None:
 
 def check_command(arguments: list[str], commands: Collection[str]) -> None:
     """Raise ConfigError unless the first argument is a command, or asks for help."""
-    name = arguments[0].replace("_", "-") if arguments else "--help"
+    name = arguments[0].replace("_", "-") if arguments else "nothing"
     if name not in (*commands, "--help", "-h") and not name.startswith("--tyro-"):  # which completes shell commands
         near = difflib.get_close_matches(name.lower(), commands, 1)
         fix = f"perhaps you meant {near[0]}" if near else f"put one of these first: {', '.join(commands)}"
+        if not arguments:
+            raise ConfigError("no command is given", "on the command line", fix)
         raise ConfigError(f"{arguments[0]!r} is not a command", "on the command line", fix)
 
 
@@ -106,4 +108,5 @@ def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
         return MEANT[words[0]]
     if nearest and nearest not in (argument.partition("=")[0] for argument in arguments):
         return f"perhaps you meant {nearest}"
-    return f"see {PROGRAM} --help"
+    command = arguments[0] if arguments and not arguments[0].startswith("-") else "train"
+    return f"see {PROGRAM} {command} --help"

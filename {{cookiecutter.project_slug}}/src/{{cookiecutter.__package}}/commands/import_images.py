@@ -25,6 +25,10 @@ def run(folder: Path, out: Path, *, resize: str, colours: str) -> None:
     classes = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(LITTER)]
     inside = [path for each in classes for path in each.iterdir()]  # not rglob: a folder may be a link
     in_classes = pictures_among(inside)
+    without = sorted({each.name for each in classes} - {path.parent.name for path in in_classes})
+    if in_classes and without:  # it would be lost
+        fix = "put its pictures directly into it, or move it somewhere else"
+        raise DataError("the folder of a class has no pictures", f"in {folder / without[0]}", fix)
     files = in_classes or pictures_among(folder.iterdir())
     if not files:
         fix = f"name a folder of class folders, or of pictures ({', '.join(sorted(ENDINGS))}); train and test apart"

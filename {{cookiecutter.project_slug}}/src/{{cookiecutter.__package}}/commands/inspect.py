@@ -4,7 +4,7 @@ import shlex
 from dataclasses import asdict
 from math import prod
 
-from ..array_file import SUFFIXES, ArrayFile
+from ..array_file import ArrayFile
 from ..arrays import input_shape, load_splits
 from ..config import ModelSettings, TaskSettings
 from ..data_config import DataSettings
@@ -50,8 +50,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     first = f"; the first is {list(constant[0])}" if constant else ""
     show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
 
-    known = {name + suffix for name in (settings.x, settings.y, settings.groups) for suffix in SUFFIXES}
-    if others := [name for name in file.members if name not in known]:
+    if others := file.others(settings.x, settings.y, settings.groups):
         show(f"  not used  {', '.join(others)}")
     used = input_shape(shape, settings.resize, model.minimum_size)
     outline = model.outline(used)
