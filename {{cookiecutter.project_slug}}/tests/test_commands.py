@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
+from {{ cookiecutter.__package }}.errors import StorageError
+from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
 from {{ cookiecutter.__package }}.trainer import Trainer
 
@@ -158,6 +161,7 @@ def test_inspect_names_what_training_would_leave_out(run: Run, small: Path) -> N
     with np.load(small) as arrays:
         np.savez(small, **arrays, x_valid=arrays["x"][:9], y_valid=arrays["y"][:9])
     assert "\n  not used  x_valid, y_valid\n" in run("inspect")[1]
+    assert "\n        not used: x_valid\n        not used: y_valid\n" in run("train", "--epochs=1")[1]
 
 
 def test_inspect_tells_of_samples_that_are_in_two_splits(run: Run, small: Path) -> None:
@@ -286,11 +290,13 @@ def test_a_program_that_trains_gets_its_signals_back(run: Run) -> None:
 
 
 TWICE = """
-import os, signal
+import os, signal, subprocess, sys, time
 from {{ cookiecutter.__package }}.signals import StopRequest
 stop = StopRequest()
 stop.listen()
-os.kill(os.getpid(), signal.SIGTERM)
+again = "import os, signal; [os.kill(os.getppid(), signal.SIGTERM) for _ in range(2)]"
+subprocess.run([sys.executable, "-c", again])
+time.sleep(0.2)
 print(stop.signal_number, flush=True)
 os.kill(os.getpid(), signal.SIGTERM)
 print("still here", flush=True)
@@ -299,6 +305,7 @@ print("still here", flush=True)
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
 def test_a_second_signal_ends_it_at_once() -> None:
+    """Two that come together are one."""
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, f"{signal.SIGTERM.value}\n")
     assert done.stderr == "\nstopping after this step; press Ctrl-C again to leave at once\n"
@@ -430,6 +437,74 @@ def test_a_broken_pipe_in_the_training_is_no_success(
     code, _, errors = run("train")
     assert code == 1 and errors.splitlines()[-1].startswith("error: BrokenPipeError: ")
     assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "failed"
+
+
+def test_a_run_that_is_killed_once_its_damaged_checkpoint_was_set_aside_goes_on(
+    run: Run, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that was full, there is no previous.pt either."""
+    assert run("train", f"--resume={trained}", "--epochs=3")[0] == 0
+    (trained / "checkpoints/previous.pt").unlink()
+    (trained / "checkpoints/last.pt").write_bytes(b"damaged")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save", killed)
+        assert run("train", f"--resume={trained}", "--epochs=4")[0] == 4
+    assert sorted(path.name for path in (trained / "checkpoints").iterdir()) == ["best.pt", "damaged.pt"]
+    code, output, _ = run("train", f"--resume={trained}", "--epochs=4")
+    assert code == 0 and "from best.pt, since there is no last.pt" in output
+
+
+def killed(trainer: Trainer, **_: object) -> None:
+    raise StorageError("killed", "here", "resume it")
+
+
+def test_a_bug_is_told_though_a_checkpoint_could_not_be_written(
+    run: Run, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call would have told of the checkpoint."""
+
+    def fail(trainer: Trainer) -> float:
+        shutil.rmtree(trainer.run.last.parent)
+        trainer.save()
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Trainer, "train_epoch", fail)
+    code, _, errors = run("train")
+    assert code == 1 and "Traceback" in errors and errors.splitlines()[-1].startswith("error: KeyError: 'a bug'; ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("name", ["status.json", "config.yaml", "capsule.json", "evaluation.json"])
+def test_a_small_file_that_cannot_be_written_ends_it_with_one_sentence(run: Run, trained: Path, name: str) -> None:
+    (trained / f"{name}.tmp").symlink_to("/dev/full")
+    code, _, errors = run("train", f"--resume={trained}", "--epochs=3")
+    assert code == 4 and errors.splitlines()[-1].startswith("error: cannot write ") and name in errors
+    assert "Traceback" not in errors
+    assert run("train", f"--resume={trained}", "--epochs=3")[0] == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
+@pytest.mark.parametrize("when", ["validate", "figures"])
+def test_a_signal_after_the_last_step_of_an_epoch_loses_nothing(
+    run: Run, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    owner = Trainer if when == "validate" else Trained
+    whole = getattr(owner, when)
+
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return whole(*arguments)
+
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    assert run("train", f"--resume={other}", "--epochs=3")[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, when, interrupted)
+        code, _, errors = run("train", f"--resume={trained}", "--epochs=3")
+    assert code == 128 + signal.SIGTERM and "stopped by SIGTERM, with everything saved; after step 6; " in errors
+    assert run("train", f"--resume={trained}", "--epochs=3")[0] == 0
+    a, b = (torch.load(folder / "checkpoints/last.pt", weights_only=True)["model"] for folder in (trained, other))
+    assert all(torch.equal(a[name], b[name]) for name in b) and exact_lines(trained) == exact_lines(other)
 
 
 @pytest.mark.parametrize("there", ["previous.pt", "best.pt"])

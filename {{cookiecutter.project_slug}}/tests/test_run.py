@@ -1,6 +1,8 @@
 """Run directories are never shared, and always say what became of them."""
 
 import json
+import os
+import platform
 import shutil
 import signal
 import sys
@@ -45,8 +47,9 @@ def test_a_run_is_locked_while_it_trains(settings: Settings) -> None:
         run.begin()
         with pytest.raises(RefusedError, match=r"the run is being trained by process \d+ on .*; wait for it"):
             Run(run.folder, settings).__enter__()
+    run.write_json("status.json", {"state": "running", "pid": 1, "host": "gone"})  # as if that one had been killed
     with Run(run.folder, settings) as again:
-        with pytest.raises(RefusedError, match="the run is being trained by another process; "):  # it has not begun
+        with pytest.raises(RefusedError, match=f"by process {os.getpid()} on {platform.node()}; "):  # it has not begun
             Run(run.folder, settings).__enter__()
         again.begin()
         assert read_json(run.folder / "status.json")["state"] == "running"

@@ -80,5 +80,9 @@ def test_what_could_not_be_written_is_an_error_at_the_next_call(settings: Settin
             saver.wait()
         saver.wait()  # it was said
         saver.save({}, best=False)
+        assert isinstance(saver.writing.exception(), StorageError)
+        run.last.parent.mkdir()
         with pytest.raises(StorageError):
-            saver.save({}, best=False)
+            saver.save({"number": 2}, best=False)
+        saver.wait()
+        assert load_checkpoint(run.last)["number"] == 2

@@ -31,6 +31,7 @@ class Run:
         self.begun = begun  # whether status.json is to say how it ended
         self.outcome = ("finished", "nothing was left to do")
         self._lock = FileLock(folder / ".lock", timeout=0)
+        self._holder = folder / ".holder"  # of the lock; status.json may speak of one that was killed
 
     @classmethod
     def create(cls, settings: Settings) -> "Run":
@@ -53,9 +54,9 @@ class Run:
         try:
             with FileLock(self.folder / ".look", timeout=10, poll_interval=0.001):
                 self._lock.acquire()
+                self._holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         except Timeout as error:
-            status = {"pid": "?", "host": "?", **read_json(self.folder / "status.json")}  # of one before, if it begins
-            who = "process {pid} on {host}".format(**status) if status.get("state") == "running" else "another process"
+            who = self._holder.read_text(encoding="utf-8") if self._holder.exists() else "another process"
             fix = "wait for it, or start a new run"
             raise RefusedError(f"the run is being trained by {who}", str(self.folder), fix) from error
         return self
@@ -79,6 +80,7 @@ class Run:
                 with suppress(StorageError):  # what has ended the training is what must be said
                     self.write_status(state, str(error) or type(error).__name__, exit_code(error))
         finally:
+            self._holder.unlink(missing_ok=True)
             self._lock.release()
 
     def write_status(self, state: str, reason: str, exit_code: int | None) -> None:

@@ -36,8 +36,10 @@ class Saver:
     def save(self, state: dict[str, Any], *, best: bool) -> None:
         """Begin to write the last checkpoint; if it is the best, that one before it."""
         data = serialize(state)  # now: the next step changes the tensors
-        self.wait()
-        self.writing = self.thread.submit(self.write, data, best)
+        try:
+            self.wait()
+        finally:  # by now, there may be room for it
+            self.writing = self.thread.submit(self.write, data, best)
 
     def write(self, data: bytes, best: bool) -> None:
         """Write both, whatever the training does meanwhile."""

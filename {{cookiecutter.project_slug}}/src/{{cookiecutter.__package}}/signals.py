@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -45,6 +46,9 @@ class StopRequest:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number
+        for each in STOP_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        time.sleep(0.1)  # seconds: `timeout` sends each signal to the process, and again to its group
         for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         if sys.stderr is None:  # it was closed before the start, and its number may be that of another file by now

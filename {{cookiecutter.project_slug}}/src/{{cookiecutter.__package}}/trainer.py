@@ -2,9 +2,10 @@
 
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from .batches import Batches
 from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
-from .errors import Interrupted, LostError, OutOfMemoryError, out_of_memory
+from .errors import Interrupted, LostError, OutOfMemoryError, StorageError, out_of_memory
 from .inference import score
 from .logbook import Logbook
 from .losses import Losses, check_weights, diverged
@@ -74,7 +75,8 @@ class Trainer:
                 check_refused(error)
                 raise
             finally:
-                self.saver.wait()
+                with suppress(StorageError) if sys.exc_info()[0] else nullcontext():  # what ended it is to be told
+                    self.saver.wait()
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
         return "finished", f"{self.epoch} epoch{'s' if self.epoch > 1 else ''}"
