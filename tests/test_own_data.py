@@ -189,6 +189,17 @@ def test_the_command_that_inspect_prints_trains(digits: Path, tmp_path: Path) ->
     assert (newest_run(digits) / "evaluation.json").exists()
 
 
+def test_the_notebook_of_the_readme_works(project: Project, tmp_path: Path) -> None:
+    """In the folder of the project; here, of a copy, so that its runs stay alone."""
+    folder = project("classification", "mlp")
+    (notebook,) = re.findall(r"```python\n(from pathlib.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    x, y = blobs(3, 90, "uint8", (1, 8, 8))
+    np.savez(tmp_path / "mine.npz", x=x, y=y)
+    code = f"{notebook.rstrip()}.tofile('predicted')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(folder), check=True, capture_output=True)
+    assert (np.fromfile(tmp_path / "predicted", np.int64) == y).mean() > 0.9
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory as Linux gives it")
 def test_no_memory_is_taken_for_what_a_file_only_claims(digits: Path, tmp_path: Path) -> None:
     """A kilobyte that claims 4 GB, twice consistently: in the array's header and in the zip's directory."""

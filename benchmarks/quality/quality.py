@@ -202,8 +202,9 @@ def table(rows: dict[str, Any]) -> Iterator[str]:
     yield (
         "\n"
         "Every experiment is rendered and trained with its default settings: mean ± standard deviation on the test\n"
-        "split. Asked is the mean of the best reference minus one standard error of the paired differences (no less\n"
-        "than one test sample), or a bar. `quality.py` says how the references are fitted, to the same splits.\n"
+        "split. A row passes if our mean reaches that of the best reference, less one standard error of the paired\n"
+        "differences (no less than one test sample), or a fixed bar. The references are fitted to the same splits, as\n"
+        "`quality.py` says.\n"
     )
     yield "| data and model | score | ours | references | asked | reached | commit |\n|---|---|---|---|---|---|---|"
     for name, row in rows.items():

@@ -35,8 +35,8 @@ ALL = sum(map(len, MODELS.values()))
 WHOLE = "ends with the bits of a run that was left alone, and no point of a curve is missing or there twice"
 ONE_SENTENCE = "one sentence and exit 2, or it is read; no traceback, nothing runs, nothing is left behind"
 TITLES = {
-    "kills": ("deaths of an mlp in six modes, by SIGKILL or in the middle of a write, each resumed", WHOLE),
-    "combinations": (f"the same in each of the {ALL} combinations, in two modes", WHOLE),
+    "kills": ("deaths of an mlp with six sets of flags, by SIGKILL or in the middle of a write, each resumed", WHOLE),
+    "combinations": (f"the same in each of the {ALL} combinations, with two sets of flags", WHOLE),
     "signals": ("SIGINT, SIGTERM, SIGUSR1 at any time, then `--resume auto`", f"leaves with its code, and {WHOLE}"),
     "starts": ("starts of one name, 20 at the same time", "each trains in a directory of its own"),
     "double_resumes": ("resumes of a run that is being resumed", f"refused with exit 5; the first one {WHOLE}"),
@@ -152,7 +152,9 @@ def table(report: Rows) -> str:
             ways = ", ".join(f"{way} {count:,}" for way, count in sorted(rows[name]["ways"].items()))
             lines.append(f"\nOf {name.replace('_', ' ')}: {ways}.")
     if "two_rank_kills" in rows:
-        lines.append(f"\nThe process that is left alone was gone after at most {rows['two_rank_kills']['slowest']} s.")
+        lines.append(
+            f"\nWhen one of two processes was killed, the other left within {rows['two_rank_kills']['slowest']} s."
+        )
     if "rivals" in rows:
         lines += [
             "\n## The same faults, elsewhere\n",

@@ -215,7 +215,7 @@ def table(report: dict[str, Any]) -> str:
         "# How fast it trains\n",
         f"`nox -s bench` on {report['device']}.",
         "Seconds are medians; ratios are medians of those within a round (lowest to highest), above 1 where the other",
-        "takes longer than the limit, or than this template; below 1, it is the noise of the machine. `bench.py`",
+        "takes longer than the limit, or than this template; of an epoch, values just below 1 are noise. `bench.py`",
         "says how it is measured. This template and the limit step by fused AdamW, lie channels last, keep freed",
         "memory, and validate in larger batches. Peers do as their introductions do: they step",
         "by Adam that is not fused, validate in batches of the training's size, fill them in the main process, compute",
