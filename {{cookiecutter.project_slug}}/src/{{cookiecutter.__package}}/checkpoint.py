@@ -88,8 +88,8 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
     """
     there = [path for path in (run.last, run.previous, run.best) if path.exists()]
     metrics = run.folder / "metrics.jsonl"
-    third = metrics.exists() and metrics.read_bytes().count(b"\n") > 2  # by that epoch, the first one was saved
-    had_saved = third or state_of(run.folder) in ("finished", "stopped_early", "interrupted")
+    third_epoch = metrics.exists() and metrics.read_bytes().count(b"\n") > 2  # by that epoch, the first one was saved
+    had_saved = third_epoch or state_of(run.folder) in ("finished", "stopped_early", "interrupted")
     set_aside = run.last.with_name(DAMAGED).exists() and there == [run.best]  # killed before it saved again
     if had_saved and there in ([], [run.best]) and not set_aside:
         raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
