@@ -170,6 +170,7 @@ def test_inspect_tells_of_samples_that_are_in_two_splits(run: Run, small: Path) 
     np.savez(small, x_train=x[:99], y_train=y[:99], x_val=x[99:], y_val=y[99:], x_test=x[90:120], y_test=y[90:120])
     output = run("inspect")[1]
     assert "different samples of test are also in train" in output and "of test are also in val" in output
+    assert "different samples of test are also in train: its scores will be too good" in run("train", "--epochs=1")[1]
 
 
 def test_figures_and_hyperparameters_are_in_the_event_file(trained: Path) -> None:
@@ -575,7 +576,7 @@ def test_what_cannot_be_said_leaves_the_exit_code_alone(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_scores_come_where_a_note_cannot(tmp_path: Path, trained: Path) -> None:
-    (trained / "status.json").unlink()  # it has not finished, which is worth a note
+    (trained / "status.json").write_text('{"state": "running"}')  # it has not finished, which is worth a note
     command = f"{PYTHON} -m {{ cookiecutter.__package }} evaluate {shlex.quote(str(trained))} --device=cpu 2>/dev/full"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and json.loads(done.stdout)["split"] == "test"

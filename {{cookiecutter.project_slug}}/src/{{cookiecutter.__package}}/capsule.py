@@ -54,7 +54,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
 def note_doubts(folder: Path) -> None:
     """Say so if the run in this folder has not ended, or if this is not the code that began to train it."""
     with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
-        if state_of(folder) not in ("finished", "stopped_early"):
+        if state_of(folder) not in ("finished", "stopped_early", None):  # its file may have been left behind
             note("the run has not finished; later epochs may be better")
         began = read_json(folder / "capsule.json").get("code_sha256")
         if began not in (None, code_sha256()):

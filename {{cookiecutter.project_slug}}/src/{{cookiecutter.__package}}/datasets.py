@@ -17,10 +17,11 @@ from .errors import DataError, RefusedError
 from .progress import progress
 from .scale import doubts
 from .splits import Rows
-from .survey import digests
+from .survey import digests, shared
 from .targets import Targets
 
 MEASURED = 2**22  # numbers to measure in one go, so that their copies do not fill the memory
+LOOKED_AT = 2**27  # numbers among which to look for samples that are there twice; more would take seconds
 
 
 class Datasets:
@@ -68,7 +69,9 @@ class Datasets:
         self.normalisation = self.statistics if data.normalise else None
         targets = {name: split.y for name, split in arrays.items()}
         others = [f"not used: {name}" for name in file.others(data.x, data.y, data.groups)[:9]]  # x_valid, for example
-        self.doubts = [] if checkpoint else [*others, *doubts(self.splits, targets, self.statistics)]
+        few = sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT
+        both = shared(arrays) if few and not checkpoint else []
+        self.doubts = [] if checkpoint else [*others, *both, *doubts(self.splits, targets, self.statistics)]
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:

@@ -45,7 +45,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     show(f"  splits    {sizes}; {origin(file, settings, splits)}")
     for line in targets.balance({name: split.y for name, split in splits.items()}):
         show(f"            {line}")
-    for line in shared(splits):
+    for line in shared(splits) or ["no sample is in two splits"]:
         show(f"  shared    {line}")
     first = f"; the first is {list(constant[0])}" if constant else ""
     show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
