@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 
@@ -104,5 +106,6 @@ class ImportImages(Common):
         require(fits is not None, "resize", self.resize, "none, 64 (both sides), or height x width such as 48x64")
 
 
-COMMANDS = ("train", "inspect", "evaluate", "predict", "import-images")
-Command = Train | Inspect | Evaluate | Predict | ImportImages  # tyro calls them as above
+COMMANDS = {"train": Train, "inspect": Inspect, "evaluate": Evaluate, "predict": Predict, "import-images": ImportImages}
+# Not a plain union: to name its commands, tyro would import typeguard.
+Command = reduce(or_, (Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()))
