@@ -64,7 +64,7 @@ class Targets:
 
     def encode(self, y: Array, where: str) -> Array:
         """Return masks (N, ...) as class numbers in one or two bytes. Raises DataError for values not trained on."""
-        encoded, blank = np.empty(y.shape, np.int8 if self.out_size < 128 else np.int16), 0
+        encoded, blank, ignored = np.empty(y.shape, np.int8 if self.out_size < 128 else np.int16), 0, 0
         for part, numbers in zip(parts(y), parts(encoded), strict=True):
             known = np.searchsorted(self.names, part).clip(max=self.out_size - 1)
             numbers[:] = np.where(part == self.ignore_index, IGNORED, known)
@@ -76,12 +76,13 @@ class Targets:
                 fix += " (another --data.split-seed may; groups and --data.split decide, too)"
                 raise DataError(what, where, fix)
             blank += int((numbers == IGNORED).reshape(len(part), -1).all(1).sum())
+            ignored += int((numbers == IGNORED).sum())
         if blank:  # which would count as learned without a mistake
             what = f"{blank:,} of the {len(y):,} masks are {self.ignore_index} everywhere, which is ignored"
             raise DataError(what, where, "leave such samples out; --task.ignore-index says what is ignored")
-        if not self.ignored and (share := np.mean(encoded == IGNORED)):
+        if ignored and not self.ignored:
             fix = "if it is a class, number it as the training split does"
-            note(f"{where}, {self.ignore_index} makes up {share:.1%} of the masks, and is ignored: {fix}")
+            note(f"{where}, {self.ignore_index} makes up {ignored / y.size:.1%} of the masks, and is ignored: {fix}")
         return encoded
 
     def describe(self) -> str:

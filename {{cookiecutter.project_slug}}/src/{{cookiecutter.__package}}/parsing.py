@@ -57,7 +57,7 @@ def check_saved(settings: Settings) -> None:
 
 def check_command(arguments: list[str], commands: Collection[str]) -> None:
     """Raise ConfigError unless the first argument is a command, or asks for help."""
-    name = arguments[0].replace("_", "-") if arguments else "nothing"
+    name = arguments[0].replace("_", "-") if arguments else ""
     if name not in (*commands, "--help", "-h") and not name.startswith("--tyro-"):  # which completes shell commands
         near = difflib.get_close_matches(name.lower(), commands, 1)
         fix = f"perhaps you meant {near[0]}" if near else f"put one of these first: {', '.join(commands)}"

@@ -80,7 +80,8 @@ class Run:
                 with suppress(StorageError):  # what has ended the training is what must be said
                     self.write_status(state, str(error) or type(error).__name__, exit_code(error))
         finally:
-            self._holder.unlink(missing_ok=True)
+            with suppress(OSError):  # the disk is gone, or the folder
+                self._holder.unlink()
             self._lock.release()
 
     def write_status(self, state: str, reason: str, exit_code: int | None) -> None:
