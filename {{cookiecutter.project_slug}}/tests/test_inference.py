@@ -304,7 +304,7 @@ def test_fine_tuning_on_what_the_other_run_has_learned_from_is_refused(run: Path
 
 
 def test_fine_tuning_by_other_targets_of_a_folder_is_refused(call: Call, tmp_path: Path, small: Path) -> None:
-    """Classes in equal shares are then others, and so is who is in which split."""
+    """Classes in the same proportions are then others, and so is who is in which split."""
     (tmp_path / "mine").mkdir()
     with np.load(small) as arrays:
         for name in ("x", "y", "y2"):

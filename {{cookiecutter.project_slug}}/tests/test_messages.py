@@ -9,7 +9,7 @@ from {{ cookiecutter.__package }} import errors
 from .conftest import PROJECT
 
 RAISED = {name for name in vars(errors) if name.endswith("Error") or name == "Interrupted"} | {"diverged", "require"}
-FORWARDED = {"what", "' '.join(paragraphs[0]).rstrip('.')"}  # of `diverged`, which has it from others; of the parser
+FORWARDED = {"what"}  # of `diverged`, which has it from others; of the parser
 
 
 def sentences(node: ast.expr) -> list[str]:

@@ -70,7 +70,7 @@ class Targets:
 
 
 def strata(y: Array) -> Array | None:
-    """Return what every split should hold in equal shares: the labels (N,)."""
+    """Return what all splits should hold in the same proportions: the labels (N,)."""
     return y
 
 

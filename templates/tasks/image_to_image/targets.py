@@ -69,7 +69,7 @@ class Targets:
 
 
 def strata(y: Array) -> Array | None:
-    """Return what every split should hold in equal shares: nothing, since no two targets are alike."""
+    """Return what all splits should hold in the same proportions: nothing, since no two targets are alike."""
     return None
 
 

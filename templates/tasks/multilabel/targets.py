@@ -61,7 +61,7 @@ class Targets:
 
 
 def strata(y: Array) -> Array | None:
-    """Return what every split should hold in equal shares: nothing, since a sample can have many labels."""
+    """Return what all splits should hold in the same proportions: nothing, since a sample can have many labels."""
     return None
 
 

@@ -71,7 +71,7 @@ class Targets:
 
 
 def strata(y: Array) -> Array | None:
-    """Return what every split should hold in equal shares: nothing, since every target may be another number."""
+    """Return what all splits should hold in the same proportions: nothing, since every target may be another number."""
     return None
 
 

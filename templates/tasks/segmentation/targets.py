@@ -106,7 +106,7 @@ class Targets:
 
 
 def strata(y: Array) -> Array | None:
-    """Return what every split should hold in equal shares: nothing, since a mask can have many classes."""
+    """Return what all splits should hold in the same proportions: nothing, since a mask can have many classes."""
     return None
 
 

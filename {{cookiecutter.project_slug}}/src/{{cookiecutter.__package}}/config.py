@@ -28,7 +28,7 @@ class Settings:
     """At most this many passes over the training split; the learning rate falls to zero over them."""
     batch_size: Optional[int] = None
     """Samples per step: larger is faster, smaller learns more per epoch. Left out: 64, or less where there are few."""
-    lr: float = {{ '3e-3' if cookiecutter.model == 'unet' else '1e-3' }}
+    lr: float = {{ cookiecutter.__lr }}
     """The learning rate at the start, the first number to tune: try three times more and three times less."""
     weight_decay: float = 0.05
     """How strongly AdamW pulls weights towards zero; more of it against overfitting."""

@@ -61,7 +61,7 @@ class Split:
 def cut(train: Split, names: list[str], settings: DataSettings, classes: Array | None) -> dict[str, Split]:
     """Cut the samples into the named splits, of which the first, train, gets what is left.
 
-    `classes` (N,) are what every split should hold in equal shares, if that makes sense. Raises ConfigError, DataError.
+    `classes` (N,) are what all splits should hold in the same proportions, if anything. Raises ConfigError, DataError.
     """
     shares = {"val": settings.val_share, "test": settings.test_share}
     sizes = [round(shares[name] * len(train)) for name in names[1:]]
