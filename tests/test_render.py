@@ -23,7 +23,7 @@ MODULES = [  # from top to bottom: a file imports only from files below it
     "__main__", "cli", "resume", "arguments", "commands", "summary", "experiment", "trainer", "inference",
     "figures", "plots", "graph", "saver", "step", "weights", "datasets", "scale", "batches", "augment", "checkpoint",
     "capsule", "data", "stream", "tensors", "task", "model", "optimizer", "losses", "workers", "device",
-    "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file", "npy_header",
+    "logbook", "early_stopping", "survey", "arrays", "targets", "checks", "splits", "array_file",
     "memory", "pictures", "progress", "run", "parsing", "settings_file", "config", "data_config", "storage", "signals",
     "errors", "torchrun",
 ]  # fmt: skip

@@ -114,7 +114,7 @@ def test_a_run_of_other_code_says_so(render: Render) -> None:
     assert "\ndata.py\n" in json.loads((folder / "capsule.json").read_text())["starts"][1]["git_untracked"]
     note = "note: the code has changed since the run began; its scores may be others\n"
     assert run(project, "evaluate", str(folder))[1] == note
-    assert run(project, "predict", str(folder), "--out=p.npy")[1] == note
+    assert run(project, "predict", str(folder), "--out=p.npz")[1] == note
 
 
 @combinations

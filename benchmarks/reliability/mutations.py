@@ -35,7 +35,7 @@ MUTATIONS = (
     Mutation("verification of what is read", "checkpoint.py", "    verify(path)", "    pass", "checkpoint"),
     Mutation("weights_only", "checkpoint.py", '"cpu", weights_only=True', '"cpu", weights_only=False', "checkpoint"),
     Mutation("refusal without the last one", "checkpoint.py", "if had_saved and", "if not had_saved and", "commands"),
-    Mutation("refusal of pickles", "npy_header.py", "if dtype.hasobject:", "if False:", "array_file"),
+    Mutation("refusal of pickles", "array_file.py", "if dtype.hasobject:", "if False:", "array_file"),
     Mutation("safe YAML", "settings_file.py", "(yaml.SafeLoader)", "(yaml.UnsafeLoader)", "settings_file"),
     Mutation("the lock", "run.py", "self._lock.acquire()", "pass", "run"),
     Mutation("the signal flag", "signals.py", "self.signal_number = number", "pass", "commands"),

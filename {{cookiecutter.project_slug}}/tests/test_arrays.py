@@ -172,6 +172,7 @@ def test_both_byte_orders_are_read_alike() -> None:
             r"the samples differ in shape: .'train': \(1, 8, 8\), 'val': \(1, 2, 8\).",
         ),
         ({"x": np.array([["a"]]), "y": np.zeros(1)}, r"the values are strings"),
+        ({"x": np.frombuffer(b"\0\2", bool)[:, None], "y": np.zeros(2)}, "bytes that are neither true nor false"),
         ({"x": np.zeros((9, 1)), "y": np.array(["\ud800"] * 9)}, r"it holds characters that do not exist; in 'y' of"),
         ({"x": np.array([[3.3e38]], np.float32), "y": np.zeros(1)}, r"3.2\S*e\+38 at index \[0, 0\]"),
         ({"x": X[:2], "y": Y[:2]}, r"2 samples are too few to cut val and test from"),

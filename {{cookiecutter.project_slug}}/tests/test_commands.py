@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import StorageError
 from {{ cookiecutter.__package }}.inference import Trained
-from {{ cookiecutter.__package }}.signals import STOP_SIGNALS
+from {{ cookiecutter.__package }}.signals import STOP_SIGNALS, StopRequest
 from {{ cookiecutter.__package }}.trainer import Trainer
 
 from .conftest import PROJECT, Command, Run, launch, newest, on_small_data, wait_for
@@ -74,6 +75,12 @@ def test_fast_dev_run_tries_every_phase_and_leaves_nothing_behind(
     assert process.returncode == 0 and left == before
     for part in ("16 train, 16 val, 16 test", "epoch 1/1", "test ", "on one batch"):
         assert part in output
+    process = start("train", "--fast-dev-run", "--batch-size=16")
+    wait_for(process, "data ")
+    process.terminate()
+    process.communicate()
+    assert process.returncode == (143 if os.name == "posix" else 1)
+    assert {path for path in tmp_path.rglob("*") if not path.name.startswith("torchinductor")} == before
 
 
 @pytest.mark.parametrize("shape", [(5,), (2, 16), (3, 8, 8), (1, 4, 8, 8)])
@@ -302,6 +309,22 @@ print(stop.signal_number, flush=True)
 os.kill(os.getpid(), signal.SIGTERM)
 print("still here", flush=True)
 """
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")
+def test_in_a_notebook_a_second_signal_interrupts_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And does not end the notebook, with all that it holds."""
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with StopRequest() as stop:
+        stop.listen()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        assert stop.signal_number == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")

@@ -21,6 +21,8 @@ from {{ cookiecutter.__package }}.errors import ConfigError
         ({"weight_decay": float("inf")}, "--weight-decay is inf"),
         ({"runs_dir": Path("caf\udce9")}, r"--runs-dir is caf\udce9; in the settings; it must be text"),
         ({"runs_dir": Path("a\0b")}, r"--runs-dir is a\x00b"),
+        ({"runs_dir": Path("~/runs")}, "--runs-dir is ~/runs; in the settings; it must be text without NUL; a ~ is"),
+        ({"checkpoint_every": "0.0min"}, "--checkpoint-every is 0.0min"),
         ({"name": "_x..y"}, "--name is _x..y"),
         ({"name": 86 * "丹"}, "--name is 丹丹"),
         ({"name": "../x"}, "--name is ../x; in the settings; it must be 1 to 100 letters"),

@@ -78,7 +78,9 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
         return score(outputs, experiment.task, experiment.task.metrics(CPU), batches, lambda: None)
 
     assert len(val) % 10  # type: ignore[arg-type]
-    assert scores(10) == pytest.approx(scores(len(val)), rel=1e-4)  # type: ignore[arg-type]
+    parts, whole = scores(10), scores(len(val))  # type: ignore[arg-type]
+    assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-4)
+    assert parts == pytest.approx(whole, rel=1e-4, abs=2e-3)  # the last bits decide how two samples are ranked
 
 
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,11 +133,11 @@ def test_predictions_of_its_own_data_say_in_which_split_each_sample_is(run: Path
         for name, split in splits.items():
             assert np.array_equal(arrays["x"][own["split"] == name], split.x)
         shutil.copy(tmp_path / "small.npz", tmp_path / "copy.npz")
-        assert call("predict", run, f"--data.path={tmp_path / 'copy.npz'}", f"--out={tmp_path / 'copy.npy'}")[0] == 0
-        assert np.array_equal(np.load(tmp_path / "copy.npy")["split"], own["split"])
+        assert call("predict", run, f"--data.path={tmp_path / 'copy.npz'}", f"--out={tmp_path / 'copied.npz'}")[0] == 0
+        assert np.array_equal(np.load(tmp_path / "copied.npz")["split"], own["split"])
         np.savez(tmp_path / "other.npz", x=arrays["x"])
-    assert call("predict", run, f"--data.path={tmp_path / 'other.npz'}", f"--out={tmp_path / 'other.npy'}")[0] == 0
-    assert "split" not in np.load(tmp_path / "other.npy").dtype.names
+    assert call("predict", run, f"--data.path={tmp_path / 'other.npz'}", f"--out={tmp_path / 'others.npz'}")[0] == 0
+    assert "split" not in np.load(tmp_path / "others.npz").files
 
 
 def test_scores_are_computed_in_the_precision_of_the_training(run: Path, settings: Settings) -> None:
@@ -164,7 +166,7 @@ def test_data_that_has_changed_is_not_scored_by_accident(run: Path, call: Call, 
         assert code == 5 and error.startswith("error: the data has changed since the run began; ")
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
 def test_predictions_have_the_order_of_the_samples(run: Path, call: Call, tmp_path: Path, suffix: str) -> None:
     with np.load(tmp_path / "small.npz") as arrays:
         np.savez(tmp_path / "new.npz", x=arrays["x"][::-1])  # without any targets
@@ -207,7 +209,7 @@ def test_samples_of_another_shape_are_refused(run: Path, call: Call, tmp_path: P
 @pytest.mark.parametrize(
     ("out", "sentence"),
     [
-        ("out.txt", "the file must end in .npy or .npz or .csv"),
+        ("out.txt", "the file must end in .npz or .csv"),
         ("nowhere/out.csv", "there is no such folder"),
         ("small.npz", "there is such a file already"),
     ],

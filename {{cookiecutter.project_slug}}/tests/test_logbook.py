@@ -65,6 +65,19 @@ def test_a_resumed_run_drops_what_lies_beyond_its_checkpoint(tmp_path: Path) -> 
     assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
 
 
+def test_a_clock_that_goes_back_between_two_starts_loses_no_curve(tmp_path: Path) -> None:
+    """TensorBoard reads the files in the order of their names, and a later start drops what lies beyond its step."""
+    for epoch in (1, 2, 3):
+        logbook = Logbook(tmp_path, step=10 * epoch - 10)
+        logbook.epoch(f"epoch {epoch}", numbers(epoch), improved=False)
+        logbook.close()
+        if epoch < 3:  # the clock was an hour ahead, and then two
+            path = max(tmp_path.glob("events*"), key=lambda path: path.stat().st_mtime_ns)
+            second = path.name.split(".")[3]
+            path.rename(path.with_name(path.name.replace(second, f"{int(second) + 3600 * (3 - epoch):010}")))
+    assert scalars(tmp_path)["loss/train"] == [(10, 1.0), (20, 0.5), (30, pytest.approx(1 / 3, abs=1e-5))]
+
+
 def test_no_two_starts_of_a_run_have_the_same_second(tmp_path: Path) -> None:
     """Or TensorBoard could read the second file first, and miss what it takes for dropped."""
     for _ in range(3):

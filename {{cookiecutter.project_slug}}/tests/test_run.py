@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from {{ cookiecutter.__package }} import capsule
 from {{ cookiecutter.__package }}.capsule import write_capsule
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError
@@ -117,17 +119,47 @@ def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> Non
     run.last.parent.mkdir()
     run.last.touch()
     starts = [(True, {}), (True, {}), (True, {"data_sha256": "other"}), (True, {})]
-    told = [write_capsule(run, exact=exact, **{"data_sha256": "a", **facts}) for exact, facts in starts]
-    assert told == [[], [], ["data_sha256"], []]
-    capsule = read_json(run.folder / "capsule.json")
-    assert not capsule["exact"] and len(capsule["starts"]) == 4 and capsule["data_sha256"] == "a"
-    assert [start.get("data_sha256") for start in capsule["starts"]] == [None, None, "other", None]
-    run.write_json("capsule.json", {**capsule, "cpu": "of another kind"})
+    changes = [write_capsule(run, exact=exact, **{"data_sha256": "a", **facts}) for exact, facts in starts]
+    assert changes == [[], [], ["data_sha256"], []]
+    told = read_json(run.folder / "capsule.json")
+    assert not told["exact"] and len(told["starts"]) == 4 and told["data_sha256"] == "a"
+    assert [start.get("data_sha256") for start in told["starts"]] == [None, None, "other", None]
+    run.write_json("capsule.json", {**told, "cpu": "of another kind"})
     assert write_capsule(run, exact=True, data_sha256="a") == ["cpu"]
     run.last.unlink()  # nothing is left of what was trained: it begins anew
     assert write_capsule(run, exact=True, data_sha256="b") == []
-    capsule = read_json(run.folder / "capsule.json")
-    assert capsule["exact"] and capsule["data_sha256"] == "b" and len(capsule["starts"]) == 6
+    told = read_json(run.folder / "capsule.json")
+    assert told["exact"] and told["data_sha256"] == "b" and len(told["starts"]) == 6
+    run.last.touch()
+    (run.folder / "capsule.json").unlink()  # how it began, nobody knows any more
+    assert write_capsule(run, exact=True, data_sha256="b") == []
+    assert not read_json(run.folder / "capsule.json")["exact"]
+
+
+def test_the_diff_of_the_capsule_can_be_applied(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends in a line that is empty but for its space, and git was told to colour."""
+    package = tmp_path / "package"
+    package.mkdir()
+
+    def git(*command: str, text: str | None = None) -> str:
+        named = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *command]
+        return subprocess.run(named, cwd=package, input=text, capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    git("config", "color.ui", "always")
+    (package / "a.py").write_text("a = 1\n\n")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    (package / "a.py").write_text("a = 2\n\n")
+    monkeypatch.setattr(capsule, "__file__", str(package / "a.py"))
+    run = Run.create(settings)
+    write_capsule(run, exact=True)
+    told = read_json(run.folder / "capsule.json")
+    assert told["git_commit"] == git("rev-parse", "HEAD").strip()
+    git("apply", "-R", "-", text=told["git_diff"])
+    assert (package / "a.py").read_text() == "a = 1\n\n"
 
 
 def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:

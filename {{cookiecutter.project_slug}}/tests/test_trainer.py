@@ -22,7 +22,14 @@ from {{ cookiecutter.__package }}.checkpoint import is_plain, last_checkpoint, l
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
-from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, OutOfMemoryError, RefusedError
+from {{ cookiecutter.__package }}.errors import (
+    ConfigError,
+    DivergedError,
+    Interrupted,
+    OutOfMemoryError,
+    RefusedError,
+    StorageError,
+)
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained
 from {{ cookiecutter.__package }}.logbook import Logbook
@@ -173,6 +180,33 @@ def test_a_step_that_fp16_leaves_out_is_no_divergence(settings: Settings) -> Non
         assert all(map(torch.equal, before, trainer.step.model.parameters()))
 
 
+def test_a_training_of_which_fp16_leaves_out_every_step_has_diverged(settings: Settings) -> None:
+    """The losses are finite all the time."""
+    with build(replace(settings, epochs=20, precision="fp16")) as trainer:
+        parameter = next(trainer.step.model.parameters())
+        parameter.register_hook(lambda gradient: gradient * math.inf)
+        with pytest.raises(DivergedError, match="the gradients are not finite; in fp16; train with --precision bf16"):
+            trainer.fit()
+        assert trainer.step.scaler.get_scale() == 2.0**-2 and trainer.epoch == 9  # two steps each
+
+
+def test_a_failed_save_is_told_wherever_the_training_was_called(settings: Settings) -> None:
+    """In a script that tries something else after an exception, too."""
+    with build(replace(settings, epochs=1)) as trainer:
+        shutil.rmtree(trainer.run.last.parent)
+        try:
+            raise KeyError
+        except KeyError:
+            with pytest.raises(StorageError, match="cannot write"):
+                trainer.fit()
+
+
+def test_the_mean_of_large_losses_is_finite(settings: Settings) -> None:
+    with build(replace(settings, epochs=1)) as trainer:
+        trainer.losses.values.fill_(1e38)
+        assert trainer.losses.mean(2, 2, 1) == pytest.approx(1e38)
+
+
 def test_every_setting_reaches_what_it_sets(settings: Settings) -> None:
     settings = replace(settings, seed=5, clip_norm=0.5, accumulate=3, weight_decay=0.07, precision="bf16")
     with build(replace(settings, augment=AugmentSettings(noise=0.1), checkpoint_every="7")) as trainer:
@@ -210,8 +244,20 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+def noisy_batch(dataset: ArrayDataset, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = ArrayDataset.ordinary(dataset, indices)  # type: ignore[attr-defined]
+    return (x + torch.randn_like(x) if dataset.training else x), y
+
+
+@pytest.mark.parametrize("draws", [False, True])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
-def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(settings: Settings, steps: int) -> None:
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(
+    settings: Settings, steps: int, draws: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dataset, too, may draw from the generators of torch (`draws`), though batches are gathered together."""
+    if draws:
+        monkeypatch.setattr(ArrayDataset, "ordinary", ArrayDataset.batch, raising=False)
+        monkeypatch.setattr(ArrayDataset, "batch", noisy_batch)
     settings = replace(settings, augment=AugmentSettings(flip="all", shift=2, noise=0.1))
     with build(settings) as trainer:
         trainer.fit()

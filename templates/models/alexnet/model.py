@@ -61,7 +61,7 @@ def build_model(
     Raises ConfigError for a shape that the network cannot take, and for a wrong `in_size`.
     """
     if len(sample_shape) != 3:
-        what = f"an alexnet needs images of shape (C, H, W), not samples of {len(sample_shape)} axes"
+        what = f"an alexnet needs images of shape (C, H, W), not samples of shape {sample_shape}"
         fix = "say where the channels are with --data.channels (none: grey images); for other data, use another model"
         raise ConfigError(what, "in build_model", fix)
     if min(sample_shape[1:]) < 35:

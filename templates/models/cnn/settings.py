@@ -25,7 +25,7 @@ class ModelSettings:
 
     def outline(self, sample_shape: tuple[int, ...]) -> str | None:
         """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
-        if len(sample_shape) not in (2, 3, 4):
+        if len(sample_shape) not in (2, 3, 4) or min(sample_shape[1:]) < self.minimum_size:
             return None
         features = [self.width * 2 ** (self.depth - 1), *(side // 2**self.depth for side in sample_shape[1:])]
         if self.in_size not in (None, math.prod(features)):

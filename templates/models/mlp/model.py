@@ -40,7 +40,7 @@ def build_model(
     dropout: float,
     in_size: int | None,
 ) -> nn.Module:
-    """Build the network for samples of any shape; in_size is counted unless given.
+    """Build the network for samples of any shape; a given `in_size` is only checked.
 
     Raises ConfigError for a wrong `in_size`.
     """

@@ -32,8 +32,8 @@ def test_the_published_networks_have_the_published_number_of_weights(depth: int,
 
 
 def test_a_width_that_damages_the_memory_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--model.width is 7; in the settings; it must be 8 to 4096"):
-        replace(DEFAULTS, width=7)
+    with pytest.raises(ConfigError, match=r"--model.width is 6; in the settings; it must be 8 to 4096"):
+        replace(DEFAULTS, width=6)
 
 
 @pytest.mark.parametrize("depth", [8, 20, 56])

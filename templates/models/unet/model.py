@@ -46,8 +46,8 @@ class UNet(nn.Module):
         padding = [n for side in reversed(sides) for n in (0, max(2, -(-side // self.multiple)) * self.multiple - side)]
         x = functional.pad(x, padding, mode="replicate")
         skipped = []
-        for level in self.down[:-1]:
-            x = level(x)  # (B, width * 2 ** level, H / 2 ** level, W / 2 ** level)
+        for convolutions in self.down[:-1]:
+            x = convolutions(x)  # of level 0, 1, ...: (B, width * 2 ** level, H / 2 ** level, W / 2 ** level)
             skipped.append(x)
             x = self.pool(x)
         x = self.down[-1](x)  # (B, width * 2 ** depth, H / 2 ** depth, W / 2 ** depth)

@@ -20,9 +20,10 @@ class ModelSettings:
         """Tell `inspect` by arithmetic what becomes of a sample; None if build_model would refuse it."""
         if len(sample_shape) not in (2, 3, 4):
             return None
-        lowest = " x ".join(str(max(2, -(-side // 2**self.depth))) for side in sample_shape[1:])
-        return (
-            f"{self.depth} halvings, down to {lowest} positions and {self.width * 2**self.depth} channels, and up again"
-        )
+        lowest = [max(2, -(-side // 2**self.depth)) for side in sample_shape[1:]]
+        sides = tuple(side * 2**self.depth for side in lowest)
+        padded = f"; each is continued to {sides} for that" if sides != sample_shape[1:] else ""
+        positions, channels = " x ".join(map(str, lowest)), self.width * 2**self.depth
+        return f"{self.depth} halvings, down to {positions} positions and {channels} channels, and up again{padded}"
 
 

@@ -27,8 +27,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens (B, T, width)."""
         B, T, width = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)  # (B, heads, T, ..)
-        x = functional.scaled_dot_product_attention(q, k, v)  # (B, heads, T, width / heads)
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        x = functional.scaled_dot_product_attention(q, k, v)  # all four are (B, heads, T, width / heads)
         return self.output(x.transpose(1, 2).reshape(B, T, width))
 
 

@@ -11,25 +11,25 @@ from .plots import show_samples, worst
 from .task import Task
 
 SAMPLES = 10_000  # how many are looked at, at most
-MOST_CLASSES, MOST_NAMES = 1000, 100  # that get a matrix, and names in it
+MOST_CLASSES, MOST_NAMES, MOST_COUNTS = 1000, 100, 40  # that get a matrix, names beside it, and numbers in it
 
 
 def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return the confusion matrix and, unless samples are rows of a table, the mistakes that were the surest.
 
-    Outputs are (N, K), targets (N,).
+    Outputs are (N, K), targets (N,) or (N, 1).
     """
+    target = target.reshape(-1).long()
     figures, names = {}, [shorten(str(name), 20) for name in task.targets.names]
     if task.targets.out_size <= MOST_CLASSES:
-        figures["confusion"] = confusion_matrix(output.argmax(1), target.long(), names)
+        figures["confusion"] = confusion_matrix(output.argmax(1), target, names)
     sure, predicted = output.softmax(1).max(1)  # (N,)
     titles = {
         n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})"
         for n in worst(torch.where(predicted == target, 0, sure))
     }
-    if mistakes := show_samples(dataset, titles):
-        figures["worst_mistakes"] = mistakes
-    return figures
+    mistakes = show_samples(dataset, titles)
+    return figures | ({"worst_mistakes": mistakes} if mistakes else {})
 
 
 def confusion_matrix(predicted: Tensor, target: Tensor, names: list[str]) -> Figure:
@@ -46,7 +46,7 @@ def confusion_matrix(predicted: Tensor, target: Tensor, names: list[str]) -> Fig
         size = min(10, 400 / classes)  # points
         axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
         axes.set_yticks(range(classes), names, fontsize=size)
-        for row, column in np.argwhere(counts):
+        for row, column in np.argwhere(counts) if classes <= MOST_COUNTS else ():
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", size=0.8 * size, color=colour)
     return figure

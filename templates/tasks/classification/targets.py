@@ -60,9 +60,9 @@ class Targets:
         shown = by_size if self.out_size <= 20 else np.concatenate([by_size[:5], by_size[-5:]])
         names = {k: shorten(repr(self.names[k]), 30) for k in shown}
         width = max(5, *map(width_of, names.values()))
-        lines = [f"{'class':<{width}}" + "".join(f"{name:>9}" for name in counts)]
+        lines = [f"{'class':<{width}}" + "".join(f"{name:>13}" for name in counts)]
         names = {k: name + " " * (width - width_of(name)) for k, name in names.items()}
-        lines += [names[k] + "".join(f"{count[k]:>9,}" for count in counts.values()) for k in shown]
+        lines += [names[k] + "".join(f"{count[k]:>13,}" for count in counts.values()) for k in shown]
         if self.out_size > 20:
             lines.insert(6, f"... {self.out_size - 10} classes of sizes between these ...")
         absent = {name: (count == 0).sum() for name, count in counts.items()}
@@ -80,17 +80,13 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
         what = f"the labels have shape {y.shape}"
         raise DataError(what, where, "give one class per sample, (N,): y.argmax(1), if one-hot")
     y = y.reshape(-1)
-    if y.dtype.kind == "f":
-        most = 2.0 ** min(63, np.finfo(y.dtype).nmant + 1)  # above, floats of this type, or int64, miss whole numbers
+    if y.dtype.kind == "f" or y.dtype == np.uint64:  # which NumPy compares with others by way of floats
+        digits = np.finfo(y.dtype).nmant + 1 if y.dtype.kind == "f" else 63
+        most = 2.0 ** min(63, digits)  # above, floats of this type, or int64, miss whole numbers
         broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= most)
         if broken.any():
             first = int(broken.argmax())
             what = f"label {y[first]} at index {first} is not a whole number, or too large to be exact"
             raise DataError(what, where, "number the classes, or name them by strings (amounts: the task regression)")
-        y = y.astype(np.int64)
-    if y.dtype == np.uint64:  # which NumPy compares with others by way of floats
-        if (y >= 2**63).any():
-            what = f"label {y.max()} at index {int(y.argmax())} is too large"
-            raise DataError(what, where, "number the classes, or name them by strings")
         y = y.astype(np.int64)
     return y

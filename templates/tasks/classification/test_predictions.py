@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.cli import main
 
 from .conftest import learn, predict
@@ -25,16 +24,13 @@ def test_predictions_have_the_names_of_the_classes(tmp_path: Path) -> None:
     y = NAMES[data["y"]]
     names = sorted(set(y))
     run = learn(tmp_path, "--epochs=12", x=data["x"], y=y[:, None])
-    for suffix in (".csv", ".npy", ".npz"):
+    for suffix in (".csv", ".npz"):
         out = predict(run, tmp_path / f"out{suffix}")
         if suffix == ".csv":
             with out.open(newline="") as file:
                 rows = list(csv.DictReader(file))
             prediction = [row["prediction"] for row in rows]
             probability = np.array([[float(row[f"probability_{name}"]) for name in names] for row in rows])
-        elif suffix == ".npy":
-            table = np.load(out)
-            prediction, probability = table["prediction"].tolist(), table["probability"]
         else:
             with np.load(out) as written:
                 assert written["probability_names"].tolist() == names
@@ -45,14 +41,23 @@ def test_predictions_have_the_names_of_the_classes(tmp_path: Path) -> None:
 
 
 def test_predictions_of_many_classes_can_be_loaded(tmp_path: Path) -> None:
-    """NumPy refuses .npy files with very long headers, which a field for each class would make."""
     x, y = np.random.default_rng(0).normal(size=(1200, 1, 8, 8)), np.array([f"类 {k % 400}" for k in range(1200)])
     run = learn(tmp_path, "--epochs=1", "--batch-size=1024", x=x, y=y)
-    for suffix in ("npy", "npz", "csv"):
+    for suffix in ("npz", "csv"):
         predict(run, tmp_path / f"out.{suffix}")
-    assert np.load(tmp_path / "out.npy")["probability"].shape == (1200, 400)
-    assert ArrayFile(tmp_path / "out.npy").header("out").shape == (1200,)
+    assert np.load(tmp_path / "out.npz")["probability"].shape == (1200, 400)
     assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 1201
+
+
+def test_scores_are_json_on_every_terminal(tmp_path: Path) -> None:
+    """One that knows no Chinese letters gets them as JSON writes them."""
+    x, y = bundled()["x"], np.array([f"类{k % 3}" for k in range(len(bundled()["x"]))])
+    run = learn(tmp_path, "--epochs=1", x=x, y=y)
+    command = [sys.executable, "-m", "{{ cookiecutter.__package }}", "evaluate", str(run), "--device=cpu"]
+    for encoding in ("ascii", "utf-8"):
+        output = subprocess.check_output(command, env={**os.environ, "PYTHONIOENCODING": encoding})
+        assert "f1/类0" in json.loads(output)
+        assert ("类" in output.decode()) == (encoding == "utf-8")
 
 
 def test_fine_tuning_forgets_the_names_of_other_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,7 +133,8 @@ def test_figures_by_hand() -> None:
     target = torch.tensor([0, 0, 0, 2, 2])
     probability = torch.tensor([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7], [0.7, 0.1, 0.2]])
     samples = np.arange(5.0).repeat(4).reshape(5, 1, 2, 2)
-    figures = draw(ArrayDataset(samples, target.numpy()), probability.log(), target, task())
+    column = target[:, None].float()  # as a dataset of one's own may give them
+    figures = draw(ArrayDataset(samples, target.numpy()), probability.log(), column, task())
 
     matrix = figures["confusion"].axes[0]
     assert (matrix.get_xlabel(), matrix.get_ylabel()) == ("predicted", "true")

@@ -14,7 +14,7 @@ def test_predictions_are_in_the_units_of_the_file(tmp_path: Path) -> None:
     data = bundled()
     y = np.concatenate([data["y"], 1e4 - 20.0 * data["y"]], axis=1)
     run = learn(tmp_path, "--epochs=15", "--batch-size=16", x=data["x"], y=np.moveaxis(y, 1, -1))
-    out = np.load(predict(run, tmp_path / "out.npy"))["prediction"]
+    out = np.load(predict(run, tmp_path / "out.npz"))["prediction"]
     assert out.shape == y.shape and out.dtype == np.float32
     for channel in range(2):
         errors = np.abs(out[:, channel] - y[:, channel]).mean()

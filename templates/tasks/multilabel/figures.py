@@ -7,7 +7,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from .plots import show_samples, worst
-from .task import Task
+from .task import Task, precision_and_recall
 
 SAMPLES = 10_000  # how many are looked at, at most
 MOST_LABELS = 10  # that get a curve
@@ -20,10 +20,9 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     """
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
-    rank = torch.arange(1, len(output) + 1)
     for label in range(min(MOST_LABELS, task.targets.out_size)):
-        found = target[output[:, label].argsort(descending=True), label].cumsum(0)  # (N,)
-        axes.plot(found / found[-1].clamp(min=1), found / rank, label=str(label), linewidth=1)
+        precision, recall = precision_and_recall(output[:, label], target[:, label])
+        axes.plot(recall, precision, marker=".", markersize=2, label=str(label), linewidth=1)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.legend(title="label", fontsize=8)
 

@@ -48,15 +48,16 @@ class Targets:
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""
-        shares = ", ".join(f"{count / self.samples:.0%}" for count in self.counts[:10])
-        return f"{self.out_size} labels, which {shares}{', ...' if self.out_size > 10 else ''} of the samples have"
+        shares = [count / self.samples for count in self.counts[:10]]
+        some = ", ".join(f"{100 * share:.{0 if share > 0.01 else 2}f}%" for share in shares)
+        return f"{self.out_size} labels, which {some}{', ...' if self.out_size > 10 else ''} of the samples have"
 
     def balance(self, splits: dict[str, Array]) -> list[str]:
         """Return lines that tell how many samples of each split have each label (N, L)."""
         counts = {name: y.sum(axis=0) for name, y in splits.items()}  # (L,) each
-        lines = ["label" + "".join(f"{name:>9}" for name in counts)]
+        lines = ["label" + "".join(f"{name:>13}" for name in counts)]
         for label in range(min(20, self.out_size)):
-            lines.append(f"{label:>5}" + "".join(f"{count[label]:>9,}" for count in counts.values()))
+            lines.append(f"{label:>5}" + "".join(f"{count[label]:>13,}" for count in counts.values()))
         return lines + [f"... and {self.out_size - 20} more labels ..."] * (self.out_size > 20)
 
 

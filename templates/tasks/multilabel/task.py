@@ -18,8 +18,8 @@ class Task:
         self.threshold = settings.threshold
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "mean_average_precision": True, "macro_f1": True, "subset_accuracy": True}
-        share = torch.tensor(targets.counts, device=device) / targets.samples  # (L,) of samples that have the label
-        weights = torch.stack([0.5 / (1 - share), 0.5 / share])  # (2, L), of no and of yes
+        counts = torch.tensor(targets.counts, device=device)  # (L,) training samples that have the label
+        weights = targets.samples / (2 * torch.stack([targets.samples - counts, counts]))  # (2, L), of no and of yes
         self.weights = weights if settings.class_weights == "balanced" else torch.ones_like(weights)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -92,12 +92,14 @@ class Metrics:
 
 
 def average_precision(output: Tensor, target: Tensor) -> float:
-    """Return the area under precision over recall, in steps, for outputs (N,) and targets (N,), some of them true.
-
-    Samples with equal outputs come in at once, so precision and recall count at the last of them.
-    """
-    output, order = output.sort(descending=True)  # the surest sample first
-    found = target[order].cumsum(0)  # (N,)
-    last = torch.cat([output[:-1] != output[1:], torch.tensor([True])]).nonzero().flatten()
-    precision, recall = found[last] / (last + 1), found[last] / found[-1]
+    """Return the area under precision over recall, in steps, for outputs (N,) and targets (N,), some of them true."""
+    precision, recall = precision_and_recall(output, target)
     return (precision * recall.diff(prepend=torch.zeros(1))).sum().item()
+
+
+def precision_and_recall(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both (M,), as samples with outputs (N,) and targets (N,) come in: the surest first, equal ones at once."""
+    output, order = output.sort(descending=True)
+    found = target[order].cumsum(0)  # (N,)
+    last = torch.cat([output[:-1] != output[1:], torch.tensor([True])]).nonzero().flatten()  # (M,) of equal outputs
+    return found[last] / (last + 1), found[last] / found[-1].clamp(min=1)

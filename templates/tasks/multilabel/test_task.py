@@ -35,6 +35,11 @@ def test_balanced_weights_make_both_answers_count_the_same() -> None:
     assert torch.allclose(task(class_weights="balanced").loss(OUTPUT, TARGET), (losses * weights).mean())
 
 
+def test_balanced_weights_of_an_answer_that_is_very_rare_are_finite() -> None:
+    rare = Task(Targets([2**25 - 1], 2**25), TaskSettings(class_weights="balanced"), CPU)
+    assert rare.weights.flatten().tolist() == pytest.approx([2.0**24, 0.5])
+
+
 def test_other_shapes_are_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match=r"takes outputs and targets \(B, 2\), .*; it was given \(4, 2\) and \(4,\)"):
         task().loss(OUTPUT, TARGET[:, 0])
@@ -108,8 +113,8 @@ def test_figures_by_hand() -> None:
     # The surest come first. Label 0: yes, no, yes, no, yes; label 1: yes, and no more.
     assert np.allclose(np.asarray(first.get_xdata()), [1 / 3, 1 / 3, 2 / 3, 2 / 3, 1])
     assert np.allclose(np.asarray(first.get_ydata()), [1, 1 / 2, 2 / 3, 2 / 4, 3 / 5])
-    assert np.allclose(np.asarray(second.get_xdata()), 1)
-    assert np.allclose(np.asarray(second.get_ydata()), [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+    assert np.allclose(np.asarray(second.get_xdata()), 1)  # and two samples with equal outputs, which come in at once
+    assert np.allclose(np.asarray(second.get_ydata()), [1, 1 / 2, 1 / 4, 1 / 5])
 
     shown = [axes for axes in figures["worst_mistakes"].axes if axes.images]
     assert [axes.get_title() for axes in shown] == ["0, taken for 1", "1, taken for 0+1"]  # the larger loss comes first

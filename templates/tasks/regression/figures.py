@@ -39,4 +39,4 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
 
 def row(numbers: Tensor) -> str:
     """Return the first numbers of a row (T,), short enough for a title."""
-    return ", ".join(f"{number:.3g}" for number in numbers[:2].tolist()) + (", ..." if len(numbers) > 2 else "")
+    return ", ".join(f"{number:.5g}" for number in numbers[:2].tolist()) + (", ..." if len(numbers) > 2 else "")

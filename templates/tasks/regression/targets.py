@@ -27,11 +27,12 @@ class Targets:
             what = f"target {constant[0]} is {y[0, constant[0]]:g} for all samples"
             raise DataError(what, where, "give targets that vary; --data.split and groups decide who is in train")
         mean, std = y.mean(axis=0), y.std(axis=0)
-        low, high = np.quantile(y, (0.25, 0.75), axis=0)
-        lost = np.flatnonzero((low < high) & (high - low < 1e-6 * std))
+        low, high = np.transpose([np.quantile(np.unique(column), (0.25, 0.75)) for column in y.T])
+        lost = np.flatnonzero(high - low < 1e-6 * std)
         if len(lost):
             at = lost[0]
-            what = f"half of target {at} lies between {low[at]:g} and {high[at]:g}, some as far off as {std[at]:.3g}"
+            there = f"between {low[at]:g} and {high[at]:g}"
+            what = f"half of the values of target {at} lie {there}, some as far off as {std[at]:.3g}"
             fix = "look for fill values, such as 1e12, and leave them out: 32-bit floats cannot tell the others apart"
             raise DataError(what, where, fix)
         return cls(mean.tolist(), std.tolist())
@@ -51,7 +52,8 @@ class Targets:
         if y.shape[1] != self.out_size:
             what = f"there are {y.shape[1]} targets per sample, and {self.out_size} in the training split"
             raise DataError(what, where, "give it the same columns")
-        return ((y - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+        with np.errstate(over="ignore"):  # a loss that is infinite is told
+            return ((y - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
 
     def describe(self) -> str:
         """Return what is learned, in a few words."""

@@ -50,8 +50,14 @@ def test_a_fill_value_that_hides_all_others_is_refused() -> None:
     y = np.random.default_rng(0).normal(1, 1, (200, 2))
     Targets.learn(y * [1, 1e12], TaskSettings(), "in train")
     y[3, 1] = 1e12
-    with pytest.raises(DataError, match=r"half of target 1 lies between 0\.\d+ and 1\.\d+, some .*; in train; look"):
+    sentence = r"half of the values of target 1 lie between 0\.\d+ and 1\.\d+, some .*; in train; look"
+    with pytest.raises(DataError, match=sentence):
         Targets.learn(y, TaskSettings(), "in train")
+    mostly_zero = np.where(np.arange(200) < 160, 0.0, y[:, 0])
+    Targets.learn(mostly_zero[:, None], TaskSettings(), "in train")
+    mostly_zero[3] = 1e12
+    with pytest.raises(DataError, match="half of the values of target 0 lie between"):
+        Targets.learn(mostly_zero[:, None], TaskSettings(), "in train")
     y[3, 1] = 1e3  # an outlier like any other
     assert Targets.learn(y, TaskSettings(), "in train").out_size == 2
 

@@ -96,4 +96,4 @@ def test_what_was_zero_before_it_was_rounded_is_drawn_as_zero() -> None:
 
 
 def test_titles_tell_two_numbers() -> None:
-    assert row(torch.tensor([1234.5])) == "1.23e+03" and row(torch.tensor([0.1, -2.0, 3.0])) == "0.1, -2, ..."
+    assert row(torch.tensor([1234.5])) == "1234.5" and row(torch.tensor([0.1, -2.0, 3.0])) == "0.1, -2, ..."

@@ -14,6 +14,7 @@ from .plots import grid, show
 from .task import Task
 
 SAMPLES = 6  # how many are looked at, at most
+MOST_NAMES = 40  # in the legend
 TAB20 = colormaps["tab20"](range(20))
 COLOURS = [*TAB20[::2], *TAB20[1::2]]  # 1, 2, ..., 20, and again: the strong ones first
 
@@ -25,15 +26,16 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     """
     figure, axes = grid(len(output), 3)
     first = int(task.targets.names[0] != 0)  # the colour of the first class; 0 is none
-    target, predicted = target + first, output.argmax(1) + first
+    target, predicted = target.long() + first, output.argmax(1) + first
     for n in range(len(output)):
         for each, title in zip(axes[3 * n :], ("sample", "true", "predicted"), strict=False):
             show(each, dataset[n][0], title if n == 0 else "")
         show_mask(axes[3 * n + 1], target[n])
         show_mask(axes[3 * n + 2], predicted[n])
-    classes = [k for k in torch.cat([target, predicted]).unique().tolist() if k > 0]
+    classes = [k for k in torch.cat([target, predicted]).unique().tolist() if k > 0][:MOST_NAMES]
+    longest = max((len(str(task.targets.names[k - first])) for k in classes), default=1)
     names = [Patch(color=COLOURS[(k - 1) % len(COLOURS)], label=str(task.targets.names[k - first])) for k in classes]
-    figure.legend(handles=names, loc="outside lower center", ncols=8, fontsize=7)
+    figure.legend(handles=names, loc="outside lower center", ncols=max(1, 80 // (8 + longest)), fontsize=7)
     return {"masks": figure}
 
 

@@ -101,7 +101,7 @@ class Targets:
         for value in [*self.names[:20], self.ignore_index]:
             shares = [sum((part == value).sum() for part in parts(y)) / y.size for y in splits.values()]
             name = "ignored" if value == self.ignore_index else str(value)
-            lines.append(f"{name:<7}" + "".join(f"{share:>9.1%}" for share in shares))
+            lines.append(f"{name:<7}" + "".join(f"{100 * share:>8.3g}%" for share in shares))
         return lines + [f"... and {self.out_size - 20} more classes ..."] * (self.out_size > 20)
 
 

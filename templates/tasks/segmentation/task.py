@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .config import TaskSettings
+from .errors import ConfigError
 from .targets import IGNORED, Array, Targets
 
 
@@ -19,6 +20,9 @@ class Task:
         self.maximize = {"loss": False, "mean_iou": True, "mean_dice": True, "pixel_accuracy": True}
         self.weights = torch.ones(targets.out_size, device=device)  # of each class, (K,)
         if settings.class_weights == "balanced":
+            if not targets.amounts:
+                fix = "say none there, or train a new run"
+                raise ConfigError("the run has not counted its classes", "in --task.class-weights of config.yaml", fix)
             amounts = torch.tensor(targets.amounts, dtype=torch.float32, device=device)
             self.weights = amounts.sum() / (len(amounts) * amounts)
 

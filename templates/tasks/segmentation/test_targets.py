@@ -140,7 +140,7 @@ def test_colours_are_no_classes() -> None:
 def test_the_balance_shows_the_share_of_every_class() -> None:
     lines = Targets([7, 200], [5 / 3, 1 / 3], 255, 1 / 8).balance({"train": MASKS, "val": MASKS[1:]})
     assert [line.split() for line in lines] == [
-        ["class", "train", "val"], ["7", "75.0%", "100.0%"], ["200", "12.5%", "0.0%"], ["ignored", "12.5%", "0.0%"],
+        ["class", "train", "val"], ["7", "75%", "100%"], ["200", "12.5%", "0%"], ["ignored", "12.5%", "0%"],
     ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.figures import draw, show_mask
 from {{ cookiecutter.__package }}.plots import grid, show
 from {{ cookiecutter.__package }}.targets import IGNORED, Targets
@@ -48,6 +49,24 @@ def test_balanced_weights_make_every_class_count_the_same() -> None:
     losses = functional.cross_entropy(OUTPUT, TARGET.long(), reduction="none")
     weights = torch.tensor([12 / 18, 12 / 9, 12 / 9])[TARGET.long()]
     assert torch.allclose(task(class_weights="balanced").loss(OUTPUT, TARGET), (losses * weights).mean())
+
+
+def test_balanced_weights_need_the_amounts_of_the_training_split() -> None:
+    """A run that was trained without them has not counted them."""
+    with pytest.raises(ConfigError, match=r"the run has not counted its classes; in --task.class"):
+        Task(Targets([0, 7, 200], [], 255, 0), TaskSettings(class_weights="balanced"), CPU)
+
+
+def test_the_legend_has_room_for_long_names() -> None:
+    names = [10110 + k for k in range(50)]
+    target = torch.arange(50).reshape(1, 5, 10).float()  # as a dataset of one's own may give them
+    output = functional.one_hot(target.long(), 50).movedim(-1, 1).float()
+    named = Task(Targets(names, [1] * 50, 255, 0), TaskSettings(), CPU)
+    figure = draw(ArrayDataset(np.zeros((1, 1, 5, 10)), np.zeros(1)), output, target, named)["masks"]
+    drawn(figure)
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0 and legend.x1 <= figure.bbox.x1
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [str(name) for name in names[:40]]
 
 
 def test_balanced_weights_do_so_however_much_of_a_mask_is_ignored() -> None:

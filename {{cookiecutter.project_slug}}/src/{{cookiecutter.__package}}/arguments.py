@@ -82,7 +82,7 @@ class Predict(Use):
     """Predict new samples with a run's best checkpoint, under the original names and in the order of the file."""
 
     out: Path
-    """Where to: a .csv, .npz or .npy file that is not there yet."""
+    """Where to: a .csv or .npz file that is not there yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

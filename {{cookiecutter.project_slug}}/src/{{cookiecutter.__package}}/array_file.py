@@ -1,6 +1,7 @@
 """Files of arrays. What a file claims is checked against its size and the memory before anything is taken from it."""
 
 import hashlib
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,14 @@ from typing import IO, Any
 import numpy as np
 from tqdm.utils import CallbackIOWrapper
 
-from .errors import DataError
+from .errors import DataError, out_of_memory
 from .memory import check_memory
-from .npy_header import LONGEST_HEADER, SAVE_AGAIN, Header, read_header
 from .progress import progress
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CHUNK = 2**22  # bytes to read at a time
+LONGEST_HEADER = 2**16  # bytes: a table of a thousand columns needs as much
+SAVE_AGAIN = "copy the file again, or save the arrays again with np.save or np.savez"
 SUFFIXES = ("", "_train", "_val", "_test")  # of the names of arrays
 
 
@@ -53,21 +55,16 @@ class ArrayFile:
             fix = SAVE_AGAIN if part else "save its content with np.savez('mine.npz', x=samples, y=labels)"
             raise DataError(what, str(path), fix) from error
 
-    def header(self, name: str) -> Header:
-        """Return shape and type of an array. Raises DataError unless the file has just as many bytes as they need."""
-        with self._open(name) as (_, header):
-            return header
-
     def read(self, name: str) -> Array:
         """Return the values of an array: of an .npz in memory, of an .npy as a map of the file. Raises DataError."""
-        with self._open(name) as (file, header):
+        with self._open(name) as (file, in_file, in_memory):
             member = self.members[name]
-            if isinstance(member, Path) and header.nbytes:  # nothing cannot be mapped
+            if isinstance(member, Path) and in_file:  # nothing cannot be mapped
                 return np.load(member, mmap_mode="r", max_header_size=LONGEST_HEADER)
             fix = "save its arrays with np.save, into a folder of .npy files: that is read batch by batch"
-            check_memory(header.held, f"in {name!r} of {self.path}", fix)
+            check_memory(in_memory, f"in {name!r} of {self.path}", fix)
             file.seek(0)
-            with progress(header.nbytes, f"reading {name}", unit="B") as bar:
+            with progress(in_file, f"reading {name}", unit="B") as bar:
                 watched = CallbackIOWrapper(bar.update, file, "read")
                 values = np.lib.format.read_array(watched, allow_pickle=False, max_header_size=LONGEST_HEADER)
             file.read(1)  # nothing; at its end, zipfile compares the checksum
@@ -101,21 +98,44 @@ class ArrayFile:
         return digest.hexdigest()
 
     @contextmanager
-    def _open(self, name: str) -> Iterator[tuple[IO[bytes], Header]]:
-        """Open an array where its values begin; whatever then fails, is a DataError."""
+    def _open(self, name: str) -> Iterator[tuple[IO[bytes], int, int]]:
+        """Open an array where its values begin, with their bytes there and in memory; any failure is a DataError."""
         member, where = self.members[name], f"in {name!r} of {self.path}"
         try:
             if isinstance(member, Path):
                 with member.open("rb") as file:
-                    yield file, read_header(file, member.stat().st_size, where)
+                    yield file, *read_header(file, member.stat().st_size, where)
             else:
                 with zipfile.ZipFile(self.path) as archive, archive.open(member) as file:
-                    yield file, read_header(file, member.file_size, where)
+                    yield file, *read_header(file, member.file_size, where)
         except DataError:
             raise
-        except MemoryError as error:
-            what, fix = f"the memory is too small ({error})", "use fewer samples, or a smaller type"
-            raise DataError(what, where, fix) from error
         except Exception as error:  # damaged and hostile files raise many kinds
+            if what := out_of_memory(error):
+                raise DataError(what, where, "use fewer samples, or a smaller type, or raise ulimit -v") from error
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"cannot read the array ({reason})", where, SAVE_AGAIN) from error
+
+
+def read_header(file: IO[bytes], size: int, where: str) -> tuple[int, int]:
+    """Read the header of an .npy file of `size` bytes; return the bytes of its values there, and in memory.
+
+    It may be cut off, damaged, or made to take all memory. Raises DataError unless the file has just as many bytes as
+    shape and type need; for damaged headers, many exceptions.
+    """
+    major, _ = np.lib.format.read_magic(file)
+    if major not in (1, 2):
+        raise ValueError(f"its header has version {major}")
+    read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
+    if dtype.hasobject:
+        fix = "save y.astype(str) or astype(float): columns of pandas, None, mixed types, unequal rows make objects"
+        raise DataError("it holds Python objects, which could run code when read", where, fix)
+    if len(shape) > 32 or not all(0 <= side < 2**63 for side in shape):
+        raise DataError("its header tells of a shape that no array has", where, SAVE_AGAIN)
+    nbytes = math.prod(shape) * dtype.itemsize  # in Python's integers: a hostile shape does not overflow
+    if size != file.tell() + nbytes:
+        what = f"it has {size:,} bytes, but shape {shape} of {dtype!s:.60} needs {file.tell() + nbytes:,}"
+        raise DataError(what, where, SAVE_AGAIN)
+    twice = dtype.kind == "u" and dtype.itemsize in (2, 4)  # for torch, these unsigned integers become as wide
+    return nbytes, nbytes * (2 if twice else 1)

@@ -1,17 +1,19 @@
 """Batches by index: the order of an epoch is a function of seed and epoch, and so needs no state."""
 
-import itertools
 import math
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augmentation
 from .data import Normalisation, gives_batches
-from .device import generator
+from .device import generator, random_states, restore_random_states
 from .tensors import on_device
 from .workers import Workers
 
@@ -32,6 +34,17 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
     blocks = torch.arange(count).split(block)
     near = torch.cat([blocks[k] for k in torch.randperm(len(blocks), generator=numbers)])
     return torch.cat([part[torch.randperm(len(part), generator=numbers)] for part in near.split(256 * block)])
+
+
+def draws(call: Callable[[], object], device: torch.device) -> bool:
+    """Return whether a call takes numbers from the global random generators, which are then put back."""
+    states, next_numbers = random_states(), []
+    for each in (lambda: None, call):
+        each()
+        drawn = torch.rand((), device=device), torch.rand(()), random.random(), np.random.random()
+        next_numbers.append([float(number) for number in drawn])
+        restore_random_states(states)
+    return next_numbers[0] != next_numbers[1]
 
 
 def batches_at_once(batch_size: int, numbers: int, *, most: int) -> int:
@@ -75,6 +88,9 @@ class Batches:
         if gives_batches(self.dataset):
             self.dataset.to(self.device)
             self.block, self.index_device = self.dataset.block, self.dataset.device
+            first = torch.tensor([0], device=self.index_device)
+            if self.batches_per_gather > 1 and draws(partial(self.dataset.batch, first), self.device):
+                self.batches_per_gather = 1  # what a checkpoint has, must not have been drawn for batches after it
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -92,13 +108,17 @@ class Batches:
 
     def fetch(self, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
+        if not parts:  # all of the epoch are done
+            return
         if gives_batches(self.dataset):
-            groups = [parts[k : k + self.batches_per_gather] for k in range(0, len(parts), self.batches_per_gather)]
-            positions = itertools.chain(map(torch.cat, groups), [None])
-            for group, (indices, following) in zip(groups, itertools.pairwise(positions), strict=True):
-                x, y = self.dataset.batch(indices)  # type: ignore[arg-type]  # only the following may be None
-                if following is not None:
-                    self.dataset.read_ahead(following)
+            several = self.batches_per_gather
+            groups = [parts[k : k + several] for k in range(0, len(parts), several)]
+            indices = torch.cat(groups[0])
+            for k, group in enumerate(groups, 1):
+                x, y = self.dataset.batch(indices)
+                if k < len(groups):
+                    indices = torch.cat(groups[k])
+                    self.dataset.read_ahead(indices)  # this very tensor is asked for next
                 sizes = [len(part) for part in group]
                 yield from zip(self.ready(x).split(sizes), on_device(y, self.device).split(sizes), strict=True)
         else:

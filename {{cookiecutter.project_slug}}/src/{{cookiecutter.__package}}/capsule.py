@@ -30,13 +30,14 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "cpu": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",  # by its vectors, sums differ
         "versions": {"python": platform.python_version(), **versions},
         "code_sha256": code_sha256(),
-        "git_commit": git("rev-parse", "HEAD"),
-        "git_diff": git("diff", "HEAD"),
+        "git_commit": git("log", "-1", "--pretty=format:%H"),
+        "git_diff": git("diff", "--no-ext-diff", "--no-color", "HEAD"),
         "git_untracked": git("ls-files", "--others", "--exclude-standard"),
     }
     first = read_json(run.folder / "capsule.json")
-    if not (first and any(run.last.parent.glob("*.pt"))):  # of earlier starts, if any, nothing is left: it begins anew
-        first = {"exact": True, "starts": first.get("starts", []), **conditions}
+    has_saved = any(run.last.parent.glob("*.pt"))
+    if not (has_saved and {"exact", "starts"} <= first.keys()):  # it begins, or begins anew; or nobody knows how it did
+        first = {"exact": not has_saved, "starts": first.get("starts", []), **conditions}
     changed = {name: value for name, value in conditions.items() if first.get(name) != value}
     decisive = [name for name in changed if not name.startswith("git_")]  # the code that runs has its own digest
     capsule = {
@@ -73,5 +74,5 @@ def git(*arguments: str) -> str | None:
     """Return what git says about the code, or None outside a repository."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     with suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.check_output(command, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace").strip()
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace")
     return None

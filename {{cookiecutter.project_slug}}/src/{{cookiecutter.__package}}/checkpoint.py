@@ -80,31 +80,28 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def last_checkpoint(run: Run) -> dict[str, Any] | None:
-    """Return the checkpoint that a run continues, or None if it has none yet: the last one that is whole.
+    """Return the checkpoint that a run continues, or None if it has saved none.
 
-    That is best.pt, if the process died as it was going to write the same state as last.pt. Its "source" says which
-    file it is, and why; "damaged", whether last.pt is there and is not whole. Raises RefusedError if the one
-    before it is damaged, too, or something is gone or does not match.
+    The last one; if that is damaged or missing, the one before it; the best one, if it is newer than either, by a kill
+    between the two. "source" says which, and why; "damaged", whether last.pt is to be set aside. Raises RefusedError,
+    rather than start anew.
     """
     there = [path for path in (run.last, run.previous, run.best) if path.exists()]
-    metrics = run.folder / "metrics.jsonl"
-    third_epoch = metrics.exists() and metrics.read_bytes().count(b"\n") > 2  # by that epoch, the first one was saved
-    had_saved = third_epoch or state_of(run.folder) in ("finished", "stopped_early", "interrupted")
-    set_aside = run.last.with_name(DAMAGED).exists() and there == [run.best]  # killed before it saved again
-    if had_saved and there in ([], [run.best]) and not set_aside:
+    if there in ([], [run.best]) and must_have_saved(run):
         raise RefusedError("the last checkpoint is gone", str(run.last), PUT_BACK)
     if not there:
         note("the run had not saved anything: it begins anew")
         return None
-    source = run.last.name if there[0] == run.last else f"{there[0].name}, since there is no {run.last.name}"
+    first, *others = there
+    source = first.name if first == run.last else f"{first.name}, since there is no {run.last.name}"
     is_damaged = False
     try:
-        checkpoint = load_checkpoint(there[0])
+        checkpoint = load_checkpoint(first)
     except RefusedError as error:
-        if there[0] != run.last or len(there) == 1:
+        if first != run.last or not others:
             raise
-        checkpoint = load_checkpoint(there[1])
-        source, is_damaged = f"{there[1].name}, since {error}; it is kept as {DAMAGED}", True
+        checkpoint, is_damaged = load_checkpoint(others[0]), True
+        source = f"{others[0].name}, since {error}; it is kept as {DAMAGED}"
     if run.best.exists():
         best = load_checkpoint(run.best)
         if best["progress"]["step"] > checkpoint["progress"]["step"]:
@@ -113,6 +110,15 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
         raise RefusedError("the best checkpoint is gone", str(run.best), PUT_BACK)
     check_changes(checkpoint["settings"], run.settings, run.folder)
     return {**checkpoint, "source": source, "damaged": is_damaged}
+
+
+def must_have_saved(run: Run) -> bool:
+    """Return whether the run's files tell of a last checkpoint that should be there."""
+    if run.best.exists() and run.last.with_name(DAMAGED).exists():  # set aside, and killed before the next one
+        return False
+    metrics = run.folder / "metrics.jsonl"
+    third_epoch = metrics.exists() and metrics.read_bytes().count(b"\n") > 2  # by then, the first one was saved
+    return third_epoch or state_of(run.folder) in ("finished", "stopped_early", "interrupted")
 
 
 def load_best(run: Path) -> dict[str, Any]:

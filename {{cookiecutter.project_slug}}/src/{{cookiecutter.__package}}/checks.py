@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .array_file import Array
+from .array_file import SAVE_AGAIN, Array
 from .errors import DataError
 from .progress import progress
 from .splits import Samples
@@ -27,6 +27,8 @@ def check(array: Array, where: str) -> Array:
         codes = np.ascontiguousarray(array).view(np.uint32)
         if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
             raise DataError("it holds characters that do not exist", where, "save the strings again")
+    if array.dtype == bool and any((part.view(np.uint8) > 1).any() for _, part in chunks(array, "checking")):
+        raise DataError("it holds bytes that are neither true nor false", where, SAVE_AGAIN)
     for start, part in chunks(array, "checking") if array.dtype.kind == "f" else ():
         wrong = np.argwhere(~(np.abs(part) <= min(LARGEST, float(np.finfo(part.dtype).max))))
         if len(wrong):

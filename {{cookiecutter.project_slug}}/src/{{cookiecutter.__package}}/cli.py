@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(end="", flush=True)  # here, so that it is told if that fails
         return 0
     except KeyboardInterrupt:
-        print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
+        with suppress(OSError):
+            print("error: stopped by Ctrl-C; before the work was done; run it again", file=sys.stderr)
         return 130
     except Exception as error:
         if isinstance(error, BrokenPipeError) and (arguments[:1] != ["train"] or {"-h", "--help"} & {*arguments}):
@@ -66,9 +67,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ExperimentError):
         return str(error)
     if exit_code(error) != 1 and isinstance(error, OSError):
-        fix = "make room, or let it read and write there, or choose another place (--runs-dir, --out)"
-        if exit_code(error) == ConfigError.exit_code:
-            fix = "give another path"
+        fix = "make room, or let it read and write there, or choose another path (--runs-dir, --out)"
         return printable(f"{error.strerror}; {error.filename or 'where it was written'}; {fix}")
     if what := out_of_memory(error):
         return f"{what}; in this process; close others, or give it smaller data, a smaller model, smaller batches"
@@ -76,7 +75,7 @@ def sentence(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     frame = next(frame for frame in reversed(frames) if Path(frame.filename).is_relative_to(Path(__file__).parent))
     what = f"{type(error).__name__}: {error}".splitlines()[0]
-    return f"{what}; {frame.filename}:{frame.lineno}; see the traceback above"
+    return printable(f"{what}; {frame.filename}:{frame.lineno}; see the traceback above")
 
 
 def train(command: Train, flags: list[str], stop: StopRequest) -> None:
@@ -85,8 +84,7 @@ def train(command: Train, flags: list[str], stop: StopRequest) -> None:
         raise ConfigError("--resume and --fast-dev-run exclude each other", "on the command line", "give one of them")
     if is_follower():
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-    if not command.fast_dev_run:  # which has nothing to save
-        stop.listen()
+    (stop.leave_at_once if command.fast_dev_run else stop.listen)()  # a trial has nothing to save
     if command.config:
         flags = [*flags_of(command.config), *flags]
         command = parse(Train, flags)

@@ -68,9 +68,10 @@ class Settings:
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more, and finite")
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or more, and finite")
-        require(not re.search(r"[\0\ud800-\udfff]", str(self.runs_dir)), "runs_dir", self.runs_dir, "text without NUL")
+        wrong = re.search(r"^~|[\0\ud800-\udfff]", str(self.runs_dir))
+        require(not wrong, "runs_dir", self.runs_dir, "text without NUL; a ~ is for the shell: --runs-dir ~/runs")
         rule = "epoch, a number of steps such as 500, or of minutes such as 10min"
-        every = re.fullmatch(r"epoch|0*[1-9]\d{0,8}|(\d{1,6}(\.\d{1,6})?)min", self.checkpoint_every)
+        every = re.fullmatch(r"epoch|0*[1-9]\d{0,8}|(?=.*[1-9])\d{1,6}(\.\d{1,6})?min", self.checkpoint_every)
         require(bool(every), "checkpoint_every", self.checkpoint_every, rule)
         rule = "1 to 100 letters (85 Chinese ones), digits, '.', '_' and '-', the first one a letter or digit"
         fits = re.fullmatch(r"[^\W_][\w.-]{,99}", self.name) and len(self.name.encode()) <= 255  # as file systems count

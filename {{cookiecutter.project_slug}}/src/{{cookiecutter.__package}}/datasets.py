@@ -68,10 +68,10 @@ class Datasets:
             self.statistics = Normalisation.measure(x for x, _ in bar)
         self.normalisation = self.statistics if data.normalise else None
         targets = {name: split.y for name, split in arrays.items()}
-        others = [f"not used: {name}" for name in file.others(data.x, data.y, data.groups)[:9]]  # x_valid, for example
+        unused = [f"not used: {name}" for name in file.others(data.x, data.y, data.groups, "files")[:9]]
         few = sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT
         both = shared(arrays) if few and not checkpoint else []
-        self.doubts = [] if checkpoint else [*others, *both, *doubts(self.splits, targets, self.statistics)]
+        self.doubts = [] if checkpoint else [*unused, *both, *doubts(self.splits, targets, self.statistics)]
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
 
     def require_unchanged(self) -> None:

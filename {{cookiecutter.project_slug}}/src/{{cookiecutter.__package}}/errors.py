@@ -8,10 +8,11 @@ from contextlib import suppress
 
 from .torchrun import is_follower
 
-# What the operating system says when a disk is full, a file too large, a folder not ours to write, or cannot be locked.
+# What the operating system says when a disk is full, a file too large, a folder not ours to write, cannot be locked, or
+# is on a machine that does not answer.
 STORAGE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
-    errno.ENOLCK, errno.ENOTSUP, errno.ESTALE,
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOLCK,
+    errno.EMFILE, errno.ENFILE, errno.ENOTSUP, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN,
 }  # fmt: skip
 
 
@@ -83,11 +84,12 @@ def require(holds: bool, name: str, value: object, rule: str) -> None:
 def out_of_memory(error: BaseException) -> str | None:
     """Return in words that there was no memory, if that is what the error means.
 
-    NumPy and Python raise MemoryError; torch a RuntimeError, whose message names the amount.
+    NumPy and Python raise MemoryError, the system ENOMEM; torch a RuntimeError, whose message names the amount.
     """
     amount = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", str(error))
     says_so = amount or re.search("out of memory|STATUS_ALLOC_FAILED", str(error))
-    if not (isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and says_so)):
+    is_one = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if not (is_one or (isinstance(error, RuntimeError) and says_so)):
         return None
     reason = f"no room for {amount[1]}" if amount else str(error).partition("\n")[0]
     return f"out of memory ({reason})" if reason else "out of memory"

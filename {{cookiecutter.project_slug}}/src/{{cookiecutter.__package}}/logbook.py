@@ -42,6 +42,10 @@ class Logbook:
         # TensorBoard reads the files of a run by their names, which tell the second of a start, and then the process.
         while any(folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
             time.sleep(0.05)
+        earlier = list(folder.glob("events.out.tfevents.[0-9]*"))
+        if any(int(file.name.split(".")[3]) > time.time() for file in earlier):  # the clock has gone back
+            for file in earlier:
+                file.rename(file.with_name(file.name.replace("tfevents.", "tfevents.0")))
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         # Closes it as the program ends, if nobody has: `__del__`, later, would wait for ever: its thread is dead.
         self.at_exit = weakref.finalize(self, self.writer.close)

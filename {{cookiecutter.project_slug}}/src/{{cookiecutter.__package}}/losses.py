@@ -32,7 +32,7 @@ class Losses:
     def mean(self, batches: int, step: int, epoch: int) -> float:
         """Return their mean, each sample weighing the same. Raises DivergedError if it would not be finite."""
         losses, sizes = self.collect(batches, step, epoch), self.sizes[:batches]
-        return float((losses * sizes).sum() / sizes.sum())
+        return float((losses.double() * sizes).sum() / sizes.sum())
 
 
 def check_weights(model: nn.Module, step: int, epoch: int) -> None:

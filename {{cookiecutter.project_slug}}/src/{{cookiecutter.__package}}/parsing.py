@@ -3,7 +3,6 @@
 import contextlib
 import difflib
 import io
-import itertools
 import re
 from collections.abc import Collection
 from dataclasses import asdict
@@ -81,15 +80,14 @@ def parse(kind: Any, arguments: list[str], *, where: str = "on the command line"
 
 def read_box(box: str) -> tuple[str, str | None]:
     """Return what is wrong, by the box that tyro draws, and the flag that may have been meant."""
-    # Below the title, the first paragraph says what is wrong; others name flags. What is indented most is their help.
     rows = [row.strip("│").rstrip() for row in box.splitlines()[1:-1]]
-    rows = [row.strip() for row in rows if not row.startswith(" " * 9)]
-    first, *others = (list(rows) for text, rows in itertools.groupby(rows, lambda row: bool(row.strip("─-"))) if text)
-    flags = [row.split()[0].rstrip(",") for row in itertools.chain(*others) if row.startswith("--")]
-    what = " ".join(first)
+    text = "\n".join(row.strip() for row in rows if not row.startswith(" " * 9))  # so far in, there is only help
+    what, *others = filter(None, map(str.strip, re.split("^[─-]*$", text, flags=re.MULTILINE)))  # lines lie between
+    what = " ".join(what.split())
     for pattern, plainly in PLAINER.items():
         what = re.sub(pattern, plainly, what)
-    return what.rstrip("."), flags[0] if "Perhaps you meant:" in rows else None
+    meant = re.search(r"Perhaps you meant:[\s\S]*?^(--[^\s,]+)", "\n".join(others), re.MULTILINE)
+    return what.rstrip("."), meant[1] if meant else None
 
 
 def advice(what: str, nearest: str | None, arguments: list[str]) -> str:

@@ -56,9 +56,11 @@ class Run:
                 self._lock.acquire()
                 self._holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         except Timeout as error:
-            who = self._holder.read_text(encoding="utf-8") if self._holder.exists() else "another process"
-            fix = "wait for it, or start a new run"
-            raise RefusedError(f"the run is being trained by {who}", str(self.folder), fix) from error
+            who = ""
+            with suppress(OSError):  # it has just ended
+                who = self._holder.read_text(encoding="utf-8")
+            what, fix = f"the run is being trained by {who or 'another process'}", "wait for it, or start a new run"
+            raise RefusedError(what, str(self.folder), fix) from error
         return self
 
     def begin(self) -> None:

@@ -27,7 +27,7 @@ def doubts(
     if filled := fill_value(name, values):
         yield filled
     for split, y in targets.items():
-        numbers = y.ndim > 1 and y.dtype.kind == "f"  # (N, T) of a regression, (N, C, ...) of images
+        numbers = y.ndim > 1 and (y.dtype.kind == "f" or y.ndim == 1 + datasets[split][0][0].ndim)  # images, too
         if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
             yield f"in {split}, {remark}"
     for split, dataset in datasets.items():

@@ -40,6 +40,11 @@ class StopRequest:
             if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it
                 self._answer(signal.SIGHUP, self._receive if by_torchrun() else signal.SIG_IGN)
 
+    def leave_at_once(self) -> None:
+        """Answer SIGTERM by leaving every `with`, so that temporary files go."""
+        if threading.current_thread() is threading.main_thread():
+            self._answer(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
     def _answer(self, number: int, answer: Any) -> None:
         self._before.setdefault(number, signal.getsignal(number))
         signal.signal(number, answer)
@@ -49,12 +54,11 @@ class StopRequest:
         for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         time.sleep(0.1)  # seconds: `timeout` sends each signal to the process, and again to its group
-        for each in STOP_SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        if sys.stderr is None:  # it was closed before the start, and its number may be that of another file by now
-            return
-        with suppress(OSError):  # nobody listens; not print, since the signal may have interrupted one
-            os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
+        for each in STOP_SIGNALS:  # a notebook, and what it holds, lives on
+            signal.signal(each, (hasattr(sys, "ps1") and self._before.get(each)) or signal.SIG_DFL)
+        if sys.stderr is not None:  # else it was closed before the start, and 2 may be the number of another file
+            with suppress(OSError):  # nobody listens; not print, since the signal may have interrupted one
+                os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
 
     def __enter__(self) -> "StopRequest":
         return self

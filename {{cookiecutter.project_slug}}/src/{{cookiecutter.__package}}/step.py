@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .errors import ConfigError
+from .errors import ConfigError, DivergedError
 from .task import Task
 from .workers import Workers
 
@@ -77,11 +77,13 @@ class Step:
                 group["lr"] = float(rate * factor)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint needs to take the next step exactly."""
+        """Return what a checkpoint needs to take the next step exactly. Raises DivergedError if fp16 takes none."""
         model = self.model.state_dict()
         if late := [name for name in model if name not in self.trained_names]:
             what = f"the model has got weights while it trained, such as {late[0]}, and nothing has trained them"
             raise ConfigError(what, "in model.py", "make all layers in __init__")
+        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:  # halved at each step that it has left out
+            raise DivergedError("the gradients are not finite", "in fp16", "train with --precision bf16 or fp32")
         return {"model": model, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

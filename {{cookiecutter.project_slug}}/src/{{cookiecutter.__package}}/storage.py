@@ -1,6 +1,8 @@
 """Files that are either whole or not there, whenever the process dies."""
 
+import errno
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +50,7 @@ def check_new(path: Path, endings: Sequence[str]) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that is not there yet: it appears once it is written to its end. Raises OSError and ConfigError."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     file = unfinished.open("xb")  # should that fail, there is nothing to remove
     try:
         with file:
@@ -76,5 +78,8 @@ def sync_folder(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some shares cannot do it for a folder
+                raise
         finally:
             os.close(descriptor)

@@ -2,10 +2,9 @@
 
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +62,7 @@ class Trainer:
             try:
                 while self.epoch < self.epochs and not self.early_stopping.should_stop:
                     self.run_epoch()
+                self.saver.wait()
             except Interrupted:
                 self.save_within_epoch()
                 self.saver.wait()  # torchrun ends this process once another one has left
@@ -75,7 +75,7 @@ class Trainer:
                 check_refused(error)
                 raise
             finally:
-                with suppress(StorageError) if sys.exc_info()[0] else nullcontext():  # what ended it is to be told
+                with suppress(StorageError):  # what has ended it is to be told
                     self.saver.wait()
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
@@ -144,7 +144,7 @@ class Trainer:
 
         Several processes hear of either at their next call, all at the same one: no step waits for an answer.
         """
-        number = self.workers.ask_all(self.stop.signal_number or (SAVE if due else None))
+        number = self.workers.ask_all(self.stop.signal_number or (SAVE if due and self.workers.leads else None))
         if number not in (None, SAVE):
             what = f"stopped by {signal.Signals(number).name}, with everything saved"
             fix = f"continue with --resume {self.run.folder}"

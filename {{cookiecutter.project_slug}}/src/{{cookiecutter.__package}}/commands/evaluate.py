@@ -1,6 +1,7 @@
 """`evaluate`: score the best checkpoint of a run, on a split of its own data or on other data."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,4 +43,5 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
         for count in learned({split: digests(chosen.x)}, own, trained.data_sha256).values():
             note(f"the run has learned from {count:,} of the {len(chosen):,} samples: its scores on them are too good")
     scores = {"split": split, **trained.score(dataset)}
-    print(json.dumps(scores, indent=2, ensure_ascii=not "".join(scores).isprintable()))  # names may hold anything
+    readable = "".join(scores).isprintable() and str(getattr(sys.stdout, "encoding", "")).lower() == "utf-8"
+    print(json.dumps(scores, indent=2, ensure_ascii=not readable))  # names may hold anything

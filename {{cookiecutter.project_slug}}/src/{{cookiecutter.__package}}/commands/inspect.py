@@ -13,7 +13,6 @@ from ..survey import constant_features, describe_array, origin, shared
 from ..targets import Targets
 
 AXES = {1: "features", 2: "channels length", 3: "channels height width", 4: "channels depth height width"}
-LARGE = 2**30  # bytes
 
 
 def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, program: str, flags: list[str]) -> None:
@@ -26,20 +25,16 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     for name in file.members:
         show(f"  {name:<14} {describe_array(file, name)}")
 
-    if file.path.suffix == ".npz" and file.path.stat().st_size > LARGE:
-        show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half the memory, or less")
-
     splits = load_splits(file, settings)
     targets = Targets.learn(splits["train"].y, task, f"in the training split of {file.path}")
     for name, split in splits.items():
         targets.encode(split.y, f"in the {name} split of {file.path}")
     shape = splits["train"].x.shape[1:]
-    saved = file.header(settings.x if settings.x in file.members else f"{settings.x}_train").shape[1:]
     axes = AXES[len(shape)].split() if len(shape) in AXES else [f"axis {axis + 1}" for axis in range(len(shape))]
     constant = constant_features(splits["train"].x)
     show("training takes it as")
     taken = ", ".join(f"{axis} {size}" for axis, size in zip(axes, shape, strict=True))
-    show(f"  sample    {taken}{'' if saved == shape else f', from {saved}'}")
+    show(f"  sample    {taken}")
     show(f"  targets   {targets.describe()}")
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
     show(f"  splits    {sizes}; {origin(file, settings, splits)}")

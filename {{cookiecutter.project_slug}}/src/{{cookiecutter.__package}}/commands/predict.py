@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -23,13 +22,13 @@ AT_ONCE = 4096  # rows of a .csv
 
 
 def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> None:
-    """Write the predictions as .npy, .npz or .csv. Raises ConfigError, DataError, RefusedError, OSError."""
-    writers = {".npy": to_npy, ".npz": to_npz, ".csv": to_csv}
+    """Write the predictions as .npz or .csv. Raises ConfigError, DataError, RefusedError, OSError."""
+    writers = {".npz": to_npz, ".csv": to_csv}
     check_new(out, list(writers))
     trained = Trained(folder, settings)
     if trained.targets.dense and out.suffix == ".csv":
         what = "predictions at each position do not fit into the rows of a table"
-        raise ConfigError(what, f"in {out}", "choose a file that ends in .npy or .npz")
+        raise ConfigError(what, f"in {out}", "choose a file that ends in .npz")
     file, own = ArrayFile(data.path), settings.data
     is_own = replace(data, path=own.path, resident=own.resident) == own and not given_splits(file, own)
     if is_own and file.sha256(own.x, own.y, own.groups) == trained.data_sha256:
@@ -46,14 +45,6 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, out: Path) -> N
 def to_npz(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
     """Write an .npz of all arrays; the names of the columns of `a` are in `a_names`."""
     np.savez(file, **predictions, **{f"{key}_names": np.array(value) for key, value in names.items()})  # type: ignore[arg-type]
-
-
-def to_npy(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:
-    """Write an .npy of one structured array (N,), with a field for each array; their columns keep their order."""
-    fields = [(key, array.dtype, array.shape[1:]) for key, array in predictions.items()]
-    buffer = io.BytesIO()
-    np.save(buffer, np.rec.fromarrays(list(predictions.values()), fields), allow_pickle=False)
-    file.write(buffer.getbuffer())
 
 
 def to_csv(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[str]]) -> None:

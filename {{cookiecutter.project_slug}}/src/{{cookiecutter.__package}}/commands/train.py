@@ -22,10 +22,10 @@ from ..torchrun import is_follower
 def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: StopRequest) -> str:
     """Train in a new run directory or, to resume, in `folder`; a trial leaves nothing behind. Return what to say."""
     if fast_dev_run or is_follower():
-        checkpoint = last_checkpoint(Run(folder, settings)) if folder else None
         with tempfile.TemporaryDirectory() as temporary:
             settings = replace(settings, epochs=1 if fast_dev_run else settings.epochs, runs_dir=Path(temporary))
-            experiment = Experiment(settings, one_batch=fast_dev_run, checkpoint=checkpoint)
+            saved = last_checkpoint(Run(folder, settings)) if folder else None
+            experiment = Experiment(settings, one_batch=fast_dev_run, checkpoint=saved)
             with Run.create(settings) as run:
                 train(experiment, run, stop, trial=fast_dev_run)
     elif folder:
