@@ -213,14 +213,14 @@ def table(report: dict[str, Any]) -> str:
     """Return README.md."""
     lines = [
         "# How fast it trains\n",
-        f"`nox -s bench` on {report['device']}.",
-        "Seconds are medians; ratios are medians of those within a round (lowest to highest), above 1 where the other",
-        "takes longer than the limit, or than this template; of an epoch, values just below 1 are noise. `bench.py`",
-        "says how it is measured. This template and the limit step by fused AdamW, lie channels last, keep freed",
-        "memory, and validate in larger batches. Peers do as their introductions do: they step",
-        "by Adam that is not fused, validate in batches of the training's size, fill them in the main process, compute",
-        "in fp32 even on a GPU, and draw bars, into a file. skorch writes no log for TensorBoard, and Accelerate",
-        "computes no loss of the validation.\n",
+        f"`{'nox -s bench' if report['device'] == 'CPU' else 'nox -s bench -- --device cuda'}` on {report['device']}.",
+        "Seconds are medians. Each ratio is taken within one round, and the table has the median of the rounds (lowest",
+        "to highest): above 1, the other takes longer than the limit, or than this template. For an epoch, a value",
+        "just below 1 is noise. `bench.py` says how it is measured. This template and the limit use fused AdamW and",
+        "weights channels last, keep freed memory for the next step, and validate in larger batches. Peers do as their",
+        "introductions do: Adam that is not fused, validation in batches of the training's size, which are filled in",
+        "the main process, fp32 even on a GPU, and bars, drawn into a file, where this template draws none. skorch",
+        "writes no log for TensorBoard, and Accelerate computes no loss of the validation.\n",
         *aims(report),
         "![ratios to the limit](speed.png)",
     ]
@@ -230,7 +230,7 @@ def table(report: dict[str, Any]) -> str:
         lines += [f"\n## {TITLES[name]}\n", f"{about['date']}, commit {about['commit']}, {about['machine']}, Python"]
         lines += [f"{about['python']}, {versions}.", f"{len(result['seconds'][OURS])} rounds."]
         if "peak_above_arrays" in result:
-            lines[-1] += f" Memory of this template above its arrays: {result['peak_above_arrays']:.0f} MiB."
+            lines[-1] += f" Above its arrays, this template takes {result['peak_above_arrays']:.0f} MiB (of the host)."
         lines += ["\n| | seconds | to the limit | to this template |\n|---|---|---|---|"]
         for contender, seconds in result["seconds"].items():
             cells = [f"{statistics.median(seconds):.3f}"]
@@ -307,7 +307,10 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = arguments.only or [name for name in TITLES if arguments.device != "cpu" or name != "resnet224"]
     path = arguments.out / "results.json"
-    results = json.loads(path.read_text())["results"] if path.exists() else {}
+    before = json.loads(path.read_text()) if path.exists() else {}
+    results, device = before.get("results", {}), describe(arguments.device)
+    if before and before["device"] != device:
+        parser.error(f"--out: the results there are of {before['device']}; give a folder of its own to {device}")
     here = origin(*PACKAGES)  # now: what is written below makes the tree another one
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(Path(work), arguments)
@@ -315,7 +318,7 @@ def main() -> None:
             print(TITLES[name], flush=True)
             measure = {"digits": bench.whole, "start": bench.start}.get(name, lambda name=name: bench.epochs(name))
             results[name] = {**measure(), "origin": here}
-            write({"device": describe(arguments.device), "results": results}, arguments.out)
+            write({"device": device, "results": results}, arguments.out)
     print((arguments.out / "README.md").read_text())
 
 

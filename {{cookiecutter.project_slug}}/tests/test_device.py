@@ -20,7 +20,7 @@ from {{ cookiecutter.__package }}.device import (
 )
 from {{ cookiecutter.__package }}.errors import ConfigError
 
-from .conftest import Command
+from .conftest import Run
 
 
 def draw() -> list[float]:
@@ -28,16 +28,22 @@ def draw() -> list[float]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="puts a shell script in place of the driver's tool")
-@pytest.mark.skipif(bool(torch.version.cuda), reason="this build of torch can use the card")
-def test_a_card_that_torch_cannot_use_is_named(tmp_path: Path, start: Command) -> None:
+def test_a_card_that_torch_cannot_use_is_named(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this build is, it is taken for one that knows CPUs only."""
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     tool = tmp_path / "nvidia-smi"
     tool.write_text('#!/bin/sh\ntest "$1" = --query-gpu=name && echo "NVIDIA Some Card"\n')
     tool.chmod(0o755)
-    process = start("train", "--device=auto", "--epochs=1", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
+    code, output, errors = run("train", "--device=auto", "--epochs=1")
+    assert code == 0, errors
     card = f"the NVIDIA Some Card is idle, since torch {torch.__version__} cannot use it; a build that can: https://"
     assert card in output
+    code, _, errors = run("train", "--device=cuda")
+    assert code == 2 and errors.startswith("error: --device cuda is not available; on this machine with torch ")
+    assert "; this build of torch is for CPUs only, others are at https://pytorch.org/" in errors
 
 
 def test_random_states_come_back_from_a_checkpoint(tmp_path) -> None:

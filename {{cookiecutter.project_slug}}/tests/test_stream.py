@@ -138,6 +138,17 @@ def test_training_streams_and_scores_as_ever(save: Save, capsys: pytest.CaptureF
     assert main([*train, "--fast-dev-run", "--data.resident=no"]) == 0
 
 
+def test_the_next_batch_is_read_while_this_one_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both take 50 ms: one after the other, ten batches would take a second."""
+    read = Rows.__getitem__
+    monkeypatch.setattr(Rows, "__getitem__", lambda rows, index: (time.sleep(0.05), read(rows, index))[1])
+    dataset = ArrayDataset(Rows(np.zeros((80, 3))), np.zeros(80))
+    started = time.perf_counter()
+    for _ in Batches(dataset, batch_size=8, device=torch.device("cpu")).epoch():
+        time.sleep(0.05)
+    assert 0.5 < time.perf_counter() - started < 0.8
+
+
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
 def test_batches_come_in_time_from_a_slow_disk(
     save: Save, settings: Settings, monkeypatch: pytest.MonkeyPatch, device: str

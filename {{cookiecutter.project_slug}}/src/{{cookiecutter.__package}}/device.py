@@ -25,8 +25,7 @@ def choose_device(name: str) -> torch.device:
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() and told("LOCAL_WORLD_SIZE", alone=1) == 1 else []
     available = [*(["cuda"] if cuda else []), *cuda, *mps, "cpu"]
-    if name == "auto":
-        name = available[0]
+    name = available[0] if name == "auto" else name
     if name.startswith("cuda:") and told("LOCAL_WORLD_SIZE", alone=1) > 1:
         what = f"--device {name} would be shared by all processes of torchrun"
         raise ConfigError(what, "on this machine", "say --device cuda: each of them gets a GPU of its own")
@@ -34,7 +33,10 @@ def choose_device(name: str) -> torch.device:
         name = f"cuda:{told('LOCAL_RANK', alone=0)}"
     if name not in available:
         where = f"on this machine with torch {torch.__version__}"
-        raise ConfigError(f"--device {name} is not available", where, f"choose one of: auto, {', '.join(available)}")
+        fix = f"choose one of: auto, {', '.join(available)}"
+        if name.startswith("cuda") and not (torch.version.cuda or torch.version.hip):
+            fix += "; this build of torch is for CPUs only, others are at https://pytorch.org/get-started/locally"
+        raise ConfigError(f"--device {name} is not available", where, fix)
     require_working(name)
     if name.startswith("cuda:"):
         torch.cuda.set_device(name)  # streams and graphs are made there, too
@@ -73,8 +75,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def require_compiler() -> None:
     """Raise ConfigError if the C++ compiler that torch.compile calls is not there."""
     usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
-    name = os.environ.get("CXX", usual)
-    if not shutil.which(name):
+    if not shutil.which(name := os.environ.get("CXX", usual)):
         raise ConfigError(f"--compile needs a C++ compiler, and there is no {name}", "on this machine", "install one")
 
 

@@ -94,7 +94,8 @@ class Trained:
     ) -> dict[str, float]:
         """Return best_epoch, samples, loss and metrics."""
         batches, metrics = self.batches(dataset), self.task.metrics(self.device)
-        scores = score(self.forward, self.task, metrics, batches, after_batch)
+        with progress(len(batches), "scoring", unit=" batches") as bar:
+            scores = score(self.forward, self.task, metrics, batches, lambda: (bar.update(), after_batch()))
         return {"best_epoch": self.epoch, "samples": batches.count, **scores, **metrics.details()}
 
     @torch.inference_mode()
@@ -132,11 +133,7 @@ class Trained:
 
 @torch.inference_mode()
 def score(
-    forward: Callable[[Tensor], Tensor],
-    task: Task,
-    metrics: Metrics,
-    batches: Batches,
-    after_batch: Callable[[], object],
+    forward: Callable[[Tensor], Tensor], task: Task, metrics: Metrics, batches: Batches, after: Callable[[], object]
 ) -> dict[str, float]:
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
     total = torch.zeros((), device=batches.device)
@@ -146,5 +143,5 @@ def score(
             output, y = batches.workers.gather(output, count), batches.workers.gather(y, count)
         total += task.loss(output, y) * count
         metrics.update(output, y)
-        after_batch()
+        after()
     return {name: float(number) for name, number in {"loss": total.item() / batches.count, **metrics.compute()}.items()}
