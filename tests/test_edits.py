@@ -28,10 +28,10 @@ AS_IN_THE_NOTES = (
     "    def __len__(self) -> int:\n",
 )
 TEXT_FILES = (
-    "        with self._open(name) as (file, header):\n            member = ",
+    "        with self._open(name) as (file, in_file, in_memory):\n            member = ",
     '        if (table := self.path / f"{name}.txt").exists():\n'
     "            return np.loadtxt(table)\n"
-    "        with self._open(name) as (file, header):\n            member = ",
+    "        with self._open(name) as (file, in_file, in_memory):\n            member = ",
 )
 OTHER_DATASET = '''
 
