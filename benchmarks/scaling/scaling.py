@@ -74,7 +74,7 @@ def table(report: dict[str, Any]) -> str:
         f"`nox -s scaling`, {report['date']}, commit {report['commit']}, {report['machine']}, CPU,",
         f"Python {report['python']}, {versions}. Seconds that the training part of an epoch takes, measured",
         "once for each point; the power is computed from the last two points. Time grows more slowly than the work as",
-        "long as what each step costs whatever its size is most of it: few classes, small batches, small images.\n",
+        "long as the fixed cost of a step dominates: few classes, small batches, small images.\n",
         "![seconds of an epoch](scaling.png)\n",
         "| what grows | | | | | | power | power of the work |\n|---|---|---|---|---|---|---|---|",
     ]

@@ -213,7 +213,7 @@ def table(report: dict[str, Any]) -> str:
     """Return README.md."""
     lines = [
         "# How fast it trains\n",
-        f"`{'nox -s bench' if report['device'] == 'CPU' else 'nox -s bench -- --device cuda'}` on {report['device']}.",
+        f"`nox -s bench{'' if report['device'] == 'CPU' else ' -- --device cuda --out FOLDER'}` on {report['device']}.",
         "Seconds are medians. Each ratio is taken within one round, and the table has the median of the rounds (lowest",
         "to highest): above 1, the other takes longer than the limit, or than this template. For an epoch, a value",
         "just below 1 is noise. `bench.py` says how it is measured. This template and the limit use fused AdamW and",

@@ -43,7 +43,7 @@ def test_a_card_that_torch_cannot_use_is_named(tmp_path: Path, run: Run, monkeyp
     assert card in output
     code, _, errors = run("train", "--device=cuda")
     assert code == 2 and errors.startswith("error: --device cuda is not available; on this machine with torch ")
-    assert "; this build of torch is for CPUs only, others are at https://pytorch.org/" in errors
+    assert "; this build of torch has no CUDA; those that have are at https://pytorch.org/" in errors
 
 
 def test_random_states_come_back_from_a_checkpoint(tmp_path) -> None:

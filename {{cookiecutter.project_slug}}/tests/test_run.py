@@ -136,30 +136,33 @@ def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> Non
     assert not read_json(run.folder / "capsule.json")["exact"]
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git")
 def test_the_diff_of_the_capsule_can_be_applied(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends in a line that is empty but for its space, and git was told to colour."""
+    """It ends in a line that is empty but for its space, another ends as on Windows, and git was told to colour."""
     package = tmp_path / "package"
     package.mkdir()
 
     def git(*command: str, text: str | None = None) -> str:
-        named = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *command]
-        return subprocess.run(named, cwd=package, input=text, capture_output=True, text=True, check=True).stdout
+        named = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *command]
+        done = subprocess.run(named, cwd=package, input=text and text.encode(), capture_output=True, check=True)
+        return done.stdout.decode()
 
     git("init", "-q")
     git("config", "color.ui", "always")
-    (package / "a.py").write_text("a = 1\n\n")
+    git("config", "diff.noprefix", "true")
+    (package / "a.py").write_bytes(b"a = 1\r\n\n")
     git("add", ".")
     git("commit", "-qm", "first")
-    (package / "a.py").write_text("a = 2\n\n")
+    (package / "a.py").write_bytes(b"a = 2\r\n\n")
     monkeypatch.setattr(capsule, "__file__", str(package / "a.py"))
     run = Run.create(settings)
     write_capsule(run, exact=True)
     told = read_json(run.folder / "capsule.json")
     assert told["git_commit"] == git("rev-parse", "HEAD").strip()
     git("apply", "-R", "-", text=told["git_diff"])
-    assert (package / "a.py").read_text() == "a = 1\n\n"
+    assert (package / "a.py").read_bytes() == b"a = 1\r\n\n"
 
 
 def test_what_is_refused_leaves_the_run_as_it_was(settings: Settings) -> None:

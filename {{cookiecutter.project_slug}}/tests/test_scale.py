@@ -51,6 +51,17 @@ def test_fill_values_are_named(share: float, fill: float) -> None:
     assert remark.startswith(f"in train, target 0, like 1 more, is {fill:g} in ")
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16])
+def test_images_to_learn_of_any_type_are_looked_at(dtype: type) -> None:
+    """Differences of small integers would overflow."""
+    images = np.random.default_rng(0).integers(100, 180, (400, 1, 6)).astype(dtype)
+    assert said(TABLE[:, None, :], {"train": images}) == []
+    if dtype == np.int16:
+        images[:9] = -32000
+        (remark,) = said(TABLE[:, None, :], {"train": images})
+        assert remark.startswith("in train, target 0 is -32000 in 2.2%, and otherwise 100 to 179: leave it out")
+
+
 def test_a_fill_value_in_another_split_is_not_called_a_unit() -> None:
     filled = TABLE.copy()
     filled[7, 1] = -9999

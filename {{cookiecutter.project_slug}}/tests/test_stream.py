@@ -139,14 +139,18 @@ def test_training_streams_and_scores_as_ever(save: Save, capsys: pytest.CaptureF
 
 
 def test_the_next_batch_is_read_while_this_one_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both take 50 ms: one after the other, ten batches would take a second."""
-    read = Rows.__getitem__
-    monkeypatch.setattr(Rows, "__getitem__", lambda rows, index: (time.sleep(0.05), read(rows, index))[1])
-    dataset = ArrayDataset(Rows(np.zeros((80, 3))), np.zeros(80))
-    started = time.perf_counter()
+    read, begun, done = Rows.__getitem__, [], []
+
+    def watched(rows: Rows, index: int | slice | np.ndarray) -> np.ndarray:
+        begun.append(time.perf_counter())
+        return read(rows, index)
+
+    monkeypatch.setattr(Rows, "__getitem__", watched)
+    dataset = ArrayDataset(Rows(np.zeros((24, 3))), np.zeros(24))
     for _ in Batches(dataset, batch_size=8, device=torch.device("cpu")).epoch():
-        time.sleep(0.05)
-    assert 0.5 < time.perf_counter() - started < 0.8
+        time.sleep(0.2)
+        done.append(time.perf_counter())
+    assert len(begun) == 3 and begun[1] < done[0] < begun[2] < done[1]
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])

@@ -22,7 +22,7 @@ class ModelSettings:
             return None
         lowest = [max(2, -(-side // 2**self.depth)) for side in sample_shape[1:]]
         sides = tuple(side * 2**self.depth for side in lowest)
-        padded = f"; each is continued to {sides} for that" if sides != sample_shape[1:] else ""
+        padded = f"; samples are padded to {sides}" if sides != sample_shape[1:] else ""
         positions, channels = " x ".join(map(str, lowest)), self.width * 2**self.depth
         return f"{self.depth} halvings, down to {positions} positions and {channels} channels, and up again{padded}"
 

@@ -137,5 +137,4 @@ def read_header(file: IO[bytes], size: int, where: str) -> tuple[int, int]:
     if size != file.tell() + nbytes:
         what = f"it has {size:,} bytes, but shape {shape} of {dtype!s:.60} needs {file.tell() + nbytes:,}"
         raise DataError(what, where, SAVE_AGAIN)
-    twice = dtype.kind == "u" and dtype.itemsize in (2, 4)  # for torch, these unsigned integers become as wide
-    return nbytes, nbytes * (2 if twice else 1)
+    return nbytes, nbytes * (2 if dtype.kind == "u" and dtype.itemsize in (2, 4) else 1)  # these, torch has wider

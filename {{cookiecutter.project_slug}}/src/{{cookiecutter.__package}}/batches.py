@@ -38,10 +38,10 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
 
 def draws(call: Callable[[], object], device: torch.device) -> bool:
     """Return whether a call takes numbers from the global random generators, which are then put back."""
-    states, next_numbers = random_states(), []
+    states, next_numbers, gpu = random_states(), [], device if device.type == "cuda" else None
     for each in (lambda: None, call):
         each()
-        drawn = torch.rand((), device=device), torch.rand(()), random.random(), np.random.random()
+        drawn = torch.rand((), device=gpu), torch.rand(()), random.random(), np.random.random()
         next_numbers.append([float(number) for number in drawn])
         restore_random_states(states)
     return next_numbers[0] != next_numbers[1]
@@ -88,8 +88,8 @@ class Batches:
         if gives_batches(self.dataset):
             self.dataset.to(self.device)
             self.block, self.index_device = self.dataset.block, self.dataset.device
-            first = torch.tensor([0], device=self.index_device)
-            if self.batches_per_gather > 1 and draws(partial(self.dataset.batch, first), self.device):
+            several = torch.arange(min(self.count, self.batches_per_gather * self.batch_size), device=self.index_device)
+            if self.batches_per_gather > 1 and draws(partial(self.dataset.batch, several), self.device):
                 self.batches_per_gather = 1  # what a checkpoint has, must not have been drawn for batches after it
 
     def __len__(self) -> int:

@@ -30,8 +30,8 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "cpu": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",  # by its vectors, sums differ
         "versions": {"python": platform.python_version(), **versions},
         "code_sha256": code_sha256(),
-        "git_commit": git("log", "-1", "--pretty=format:%H"),
-        "git_diff": git("diff", "--no-ext-diff", "--no-color", "HEAD"),
+        "git_commit": (git("rev-parse", "HEAD") or "").strip() or None,
+        "git_diff": git("diff", "--no-ext-diff", "--no-textconv", "HEAD"),
         "git_untracked": git("ls-files", "--others", "--exclude-standard"),
     }
     first = read_json(run.folder / "capsule.json")
@@ -72,7 +72,8 @@ def code_sha256() -> str:
 
 def git(*arguments: str) -> str | None:
     """Return what git says about the code, or None outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    plain = ["-c", "color.diff=never", "-c", "diff.noprefix=false"]  # as `git apply` takes it, whatever the user likes
+    command = ["git", *plain, "-C", str(Path(__file__).parent), *arguments]
     with suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.check_output(command, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace")
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL).decode(errors="replace")
     return None

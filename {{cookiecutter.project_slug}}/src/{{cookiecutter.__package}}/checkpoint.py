@@ -82,9 +82,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def last_checkpoint(run: Run) -> dict[str, Any] | None:
     """Return the checkpoint that a run continues, or None if it has saved none.
 
-    The last one; if that is damaged or missing, the one before it; the best one, if it is newer than either, by a kill
-    between the two. "source" says which, and why; "damaged", whether last.pt is to be set aside. Raises RefusedError,
-    rather than start anew.
+    The last one, or else the one before it; the best one, if that is newer. "source" says which, and why; "damaged",
+    whether last.pt is to be set aside. Raises RefusedError, rather than start anew.
     """
     there = [path for path in (run.last, run.previous, run.best) if path.exists()]
     if there in ([], [run.best]) and must_have_saved(run):

@@ -66,11 +66,11 @@ def sentence(error: Exception) -> str:
     """Return what is wrong, where, and how to fix it, for any exception."""
     if isinstance(error, ExperimentError):
         return str(error)
+    if what := out_of_memory(error):
+        return f"{what}; in this process; close others, or give it smaller data, a smaller model, smaller batches"
     if exit_code(error) != 1 and isinstance(error, OSError):
         fix = "make room, or let it read and write there, or choose another path (--runs-dir, --out)"
         return printable(f"{error.strerror}; {error.filename or 'where it was written'}; {fix}")
-    if what := out_of_memory(error):
-        return f"{what}; in this process; close others, or give it smaller data, a smaller model, smaller batches"
     # A bug, or an exception in code that the user has edited: the last place in this package is where to look.
     frames = traceback.extract_tb(error.__traceback__)
     frame = next(frame for frame in reversed(frames) if Path(frame.filename).is_relative_to(Path(__file__).parent))

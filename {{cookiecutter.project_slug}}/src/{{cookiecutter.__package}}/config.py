@@ -69,7 +69,7 @@ class Settings:
         require(0 < self.lr < math.inf, "lr", self.lr, "above 0, and finite")
         require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, "0 or more, and finite")
         wrong = re.search(r"^~|[\0\ud800-\udfff]", str(self.runs_dir))
-        require(not wrong, "runs_dir", self.runs_dir, "text without NUL; a ~ is for the shell: --runs-dir ~/runs")
+        require(not wrong, "runs_dir", self.runs_dir, "a path without NUL, and without ~: write the folder out")
         rule = "epoch, a number of steps such as 500, or of minutes such as 10min"
         every = re.fullmatch(r"epoch|0*[1-9]\d{0,8}|(?=.*[1-9])\d{1,6}(\.\d{1,6})?min", self.checkpoint_every)
         require(bool(every), "checkpoint_every", self.checkpoint_every, rule)

@@ -29,7 +29,7 @@ class DataSettings:
     groups: str = "groups"
     """The name of an array (N,), if there is one, whose equal values stay in one split: a patient, a subject, a day."""
     split: Literal["random", "ordered"] = "random"
-    """`random` (of each class, the same part), or `ordered`: the last samples are kept for val and test (time)."""
+    """`random` (classes in the same proportions), or `ordered`: the last samples are kept for val and test (time)."""
     val_share: float = 0.15
     """How much of the samples is kept for the validation, if the file does not say which."""
     test_share: float = 0.15

@@ -35,7 +35,7 @@ def choose_device(name: str) -> torch.device:
         where = f"on this machine with torch {torch.__version__}"
         fix = f"choose one of: auto, {', '.join(available)}"
         if name.startswith("cuda") and not (torch.version.cuda or torch.version.hip):
-            fix += "; this build of torch is for CPUs only, others are at https://pytorch.org/get-started/locally"
+            fix += "; this build of torch has no CUDA; those that have are at https://pytorch.org/get-started/locally"
         raise ConfigError(f"--device {name} is not available", where, fix)
     require_working(name)
     if name.startswith("cuda:"):

@@ -8,11 +8,10 @@ from contextlib import suppress
 
 from .torchrun import is_follower
 
-# What the operating system says when a disk is full, a file too large, a folder not ours to write, cannot be locked, or
-# is on a machine that does not answer.
+# What the system says when a disk is full or not ours to write, a file cannot be locked, or its server does not answer.
 STORAGE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOLCK,
-    errno.EMFILE, errno.ENFILE, errno.ENOTSUP, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN,
+    errno.ENOTSUP, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN,
 }  # fmt: skip
 
 
@@ -38,7 +37,7 @@ class DataError(ExperimentError):
 
 
 class DivergedError(ExperimentError):
-    """The loss is no longer a finite number."""
+    """The loss, the weights or the gradients are no longer finite numbers."""
 
     exit_code = 3
 

@@ -9,7 +9,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,8 @@ class Logbook:
         earlier = list(folder.glob("events.out.tfevents.[0-9]*"))
         if any(int(file.name.split(".")[3]) > time.time() for file in earlier):  # the clock has gone back
             for file in earlier:
-                file.rename(file.with_name(file.name.replace("tfevents.", "tfevents.0")))
+                with suppress(OSError):  # it is only about curves
+                    file.rename(file.with_name(file.name.replace("tfevents.", "tfevents.0")))
         self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         # Closes it as the program ends, if nobody has: `__del__`, later, would wait for ever: its thread is dead.
         self.at_exit = weakref.finalize(self, self.writer.close)

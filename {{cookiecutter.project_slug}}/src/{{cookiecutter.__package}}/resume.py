@@ -89,5 +89,5 @@ def is_locked(folder: Path) -> bool:
     try:
         with FileLock(folder / ".look", timeout=10, poll_interval=0.001), FileLock(folder / ".lock", timeout=0):
             return False
-    except (Timeout, PermissionError):  # or it belongs to somebody else
+    except Timeout:
         return True

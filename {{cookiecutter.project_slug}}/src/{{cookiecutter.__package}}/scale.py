@@ -28,7 +28,7 @@ def doubts(
         yield filled
     for split, y in targets.items():
         numbers = y.ndim > 1 and (y.dtype.kind == "f" or y.ndim == 1 + datasets[split][0][0].ndim)  # images, too
-        if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])))):
+        if numbers and (remark := fill_value("target", thinned(to_tensor(y[:: 1 + y.size // READ])).float())):
             yield f"in {split}, {remark}"
     for split, dataset in datasets.items():
         if split != "train" and not filled and (remark := other_scale(dataset, statistics)):

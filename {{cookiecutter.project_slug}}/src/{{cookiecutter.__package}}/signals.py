@@ -42,7 +42,7 @@ class StopRequest:
 
     def leave_at_once(self) -> None:
         """Answer SIGTERM by leaving every `with`, so that temporary files go."""
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() and not by_torchrun():
             self._answer(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
     def _answer(self, number: int, answer: Any) -> None:

@@ -83,7 +83,7 @@ class Step:
             what = f"the model has got weights while it trained, such as {late[0]}, and nothing has trained them"
             raise ConfigError(what, "in model.py", "make all layers in __init__")
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:  # halved at each step that it has left out
-            raise DivergedError("the gradients are not finite", "in fp16", "train with --precision bf16 or fp32")
+            raise DivergedError("the gradients are not finite", "in fp16", "train a new run with --precision bf16")
         return {"model": model, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

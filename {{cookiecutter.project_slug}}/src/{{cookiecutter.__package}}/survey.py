@@ -38,7 +38,7 @@ def describe_array(file: ArrayFile, name: str) -> str:
 
 def origin(file: ArrayFile, settings: DataSettings, splits: dict[str, Split]) -> str:
     """Return where the splits come from, in a few words."""
-    shares = ", of each class the same part" if strata(splits["train"].y) is not None else ""
+    shares = ", classes in the same proportions" if strata(splits["train"].y) is not None else ""
     how = f"at random by --data.split-seed {settings.split_seed}{shares}"
     if splits["train"].groups is not None:
         how = f"{how}, as far as the groups of {settings.groups!r} stay together"

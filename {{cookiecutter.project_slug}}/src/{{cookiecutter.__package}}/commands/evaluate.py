@@ -43,5 +43,6 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
         for count in learned({split: digests(chosen.x)}, own, trained.data_sha256).values():
             note(f"the run has learned from {count:,} of the {len(chosen):,} samples: its scores on them are too good")
     scores = {"split": split, **trained.score(dataset)}
-    readable = "".join(scores).isprintable() and str(getattr(sys.stdout, "encoding", "")).lower() == "utf-8"
-    print(json.dumps(scores, indent=2, ensure_ascii=not readable))  # names may hold anything
+    names, encoding = "".join(scores), getattr(sys.stdout, "encoding", None) or "ascii"  # names may hold anything
+    readable = names.isprintable() and names.encode(encoding, "ignore").decode(encoding) == names
+    print(json.dumps(scores, indent=2, ensure_ascii=not readable))

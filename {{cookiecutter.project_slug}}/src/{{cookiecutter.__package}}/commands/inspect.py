@@ -25,6 +25,8 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     for name in file.members:
         show(f"  {name:<14} {describe_array(file, name)}")
 
+    if not file.mapped and file.size > 2**30:  # bytes
+        show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half the memory, or less")
     splits = load_splits(file, settings)
     targets = Targets.learn(splits["train"].y, task, f"in the training split of {file.path}")
     for name, split in splits.items():
@@ -45,7 +47,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     first = f"; the first is {list(constant[0])}" if constant else ""
     show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
 
-    if others := file.others(settings.x, settings.y, settings.groups):
+    if others := file.others(settings.x, settings.y, settings.groups, "files"):
         show(f"  not used  {', '.join(others)}")
     used = input_shape(shape, settings.resize, model.minimum_size)
     outline = model.outline(used)
