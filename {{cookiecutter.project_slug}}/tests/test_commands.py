@@ -149,7 +149,6 @@ def test_inspect_shows_what_training_would_use(run: Run, small: Path) -> None:
         "targets   ",
         "splits    126 train, 27 val, 27 test; cut at random by --data.split-seed 0",
         "shared    no sample is in two splits",
-        "numbers of a sample, in train",
         "model     ",
     ):
         assert part in output
@@ -584,6 +583,32 @@ def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, endin
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
     assert json.loads((newest(tmp_path) / "status.json").read_text())["state"] == "finished"
     assert "test " in (newest(tmp_path) / "train.log").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a stream as POSIX does")
+@pytest.mark.parametrize(("command", "code"), [("train --help >&-", 0), ("evaluate nowhere 2>&-", 2)])
+def test_what_nobody_reads_goes_nowhere_else(tmp_path: Path, command: str, code: int) -> None:
+    """Not as a traceback, nor among the scores."""
+    command = f"{PYTHON} -m {{ cookiecutter.__package }} {command}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_figures_are_drawn_whatever_shows_plots_elsewhere(start: Command, tmp_path: Path) -> None:
+    """A notebook's `!` hands on the backend of its own environment."""
+    process = start("train", "--epochs=1", MPLBACKEND="module://not_here.backend")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert EventAccumulator(str(newest(tmp_path))).Reload().Tags()["images"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="flags of open() of POSIX")
+@pytest.mark.parametrize("name", ["status.json", "capsule.json", "metrics.jsonl", "train.log", ".lock"])
+def test_a_folder_in_the_place_of_a_file_gets_one_sentence(run: Run, trained: Path, name: str) -> None:
+    (trained / name).unlink(missing_ok=True)
+    (trained / name).mkdir()
+    code, _, errors = run("train", f"--resume={trained}", "--epochs=9")
+    assert code == 4 and errors.startswith("error: Is a directory; ") and errors.count("\n") == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -14,6 +14,8 @@ from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.datasets import Datasets, choose_batch_size
 from {{ cookiecutter.__package }}.errors import RefusedError
+from {{ cookiecutter.__package }}.experiment import Experiment
+from {{ cookiecutter.__package }}.summary import summarize
 
 
 def state_of(data: Datasets) -> dict[str, Any]:
@@ -92,3 +94,42 @@ def test_another_number_of_samples_than_when_the_run_began_is_refused(
     monkeypatch.setattr(datasets, "build_dataset", shorter)
     with pytest.raises(RefusedError, match=r"the splits have other sizes, .* 125, .* when the run began, .* 126"):
         Datasets(settings, one_batch=False, checkpoint=state_of(data))
+
+
+class Drawn(ArrayDataset):
+    """Noise from a generator of its own."""
+
+    def __init__(self, *arrays: Any) -> None:
+        super().__init__(*arrays)
+        self.numbers = np.random.default_rng(0)
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = super().batch(indices)
+        return x + float(self.numbers.normal()) if self.training else x, y
+
+
+class DrawnOneByOne(Drawn):
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.x[index] + float(self.numbers.normal()), self.y[index]  # type: ignore[return-value]
+
+
+class DrawnByTorch(ArrayDataset):
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = super().batch(indices)
+        return x + torch.randn(()), y
+
+
+@pytest.mark.parametrize(
+    ("kind", "exact"), [(ArrayDataset, True), (DrawnByTorch, True), (Drawn, False), (DrawnOneByOne, False)]
+)
+def test_a_generator_of_ones_own_is_no_part_of_a_checkpoint(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: type[ArrayDataset], exact: bool
+) -> None:
+    """So that a resumed run draws other numbers: its capsule and its log say so."""
+    monkeypatch.setattr(datasets, "build_dataset", lambda x, y, settings: kind(x, y))
+    before = torch.get_rng_state()
+    assert Datasets(settings, one_batch=False, checkpoint=None).exact == exact
+    assert torch.equal(torch.get_rng_state(), before) or kind is DrawnByTorch  # which measures with noise
+    experiment = Experiment(settings)
+    assert experiment.exact == exact
+    assert exact == (not any("drawn by a generator of their own" in line for line in summarize(experiment)))

@@ -78,6 +78,13 @@ def test_a_clock_that_goes_back_between_two_starts_loses_no_curve(tmp_path: Path
     assert scalars(tmp_path)["loss/train"] == [(10, 1.0), (20, 0.5), (30, pytest.approx(1 / 3, abs=1e-5))]
 
 
+def test_a_file_of_curves_that_somebody_has_renamed_is_left_alone(tmp_path: Path) -> None:
+    copy = tmp_path / "events.out.tfevents.1796043461 (1).host.1.0"
+    copy.touch()
+    Logbook(tmp_path).close()
+    assert copy.exists()
+
+
 def test_no_two_starts_of_a_run_have_the_same_second(tmp_path: Path) -> None:
     """Or TensorBoard could read the second file first, and miss what it takes for dropped."""
     for _ in range(3):

@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.data import ArrayDataset
-from {{ cookiecutter.__package }}.plots import grid, show, show_samples, worst
-
-
-def drawn(figure: Figure) -> np.ndarray:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())
+from {{ cookiecutter.__package }}.plots import drawn, grid, show, show_samples, worst
 
 
 def pixels(axes: Axes) -> np.ndarray:

@@ -29,6 +29,7 @@ def left(folder: Path, settings: Settings) -> Run:
     folder.mkdir(parents=True)
     with Run(folder, settings) as run:
         run.begin()
+        run.last.touch()
     return run
 
 
@@ -88,6 +89,13 @@ def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Setting
         resume(settings, "--seed=1")
 
 
+def test_a_run_that_has_saved_nothing_does_not_stand_in_the_way(settings: Settings) -> None:
+    """It was refused by the data or the model, and the settings were mended."""
+    left(settings.runs_dir / settings.name / "20260101-000000-abcd", settings).last.unlink()
+    assert resume(settings, "--seed=3") is None
+    assert resume(settings) is not None
+
+
 def test_a_run_of_other_data_is_not_taken_for_this_one(run: Call, trained: Path) -> None:
     arrays = bundled()
     np.savez("other.npz", **{**arrays, "x": arrays["x"][::-1]})  # type: ignore[arg-type]
@@ -144,7 +152,7 @@ def test_a_run_of_other_code_is_named(run: Call, trained: Path) -> None:
         code, _, errors = run(*command)
         sentence = "error: this code does not take the settings of the run (Unrecognized options: --momentum=0.9); in "
         assert code == 5 and errors.startswith(sentence)
-        assert errors.endswith("; use the code, or the project, that wrote them\n")
+        assert errors.endswith("; use the code that wrote them, or put back a whole file\n")
 
 
 def test_an_edited_name_may_look_like_a_date(run: Call, trained: Path) -> None:

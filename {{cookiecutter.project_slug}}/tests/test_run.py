@@ -23,8 +23,17 @@ from {{ cookiecutter.__package }}.run import Run, read_json, state_of
 
 
 def test_runs_of_the_same_second_have_directories_of_their_own(settings: Settings) -> None:
-    folders = {Run.create(settings).folder for _ in range(50)}
-    assert len(folders) == 50 and {folder.parent for folder in folders} == {settings.runs_dir / settings.name}
+    folders = [Run.create(settings).folder for _ in range(50)]
+    assert len({*folders}) == 50 and {folder.parent for folder in folders} == {settings.runs_dir / settings.name}
+
+
+def test_the_newest_run_is_the_last_by_its_name(settings: Settings) -> None:
+    """Even if several start within a second, as those of a loop over seeds do."""
+    folders = []
+    for _ in range(20):
+        folders.append(Run.create(settings).folder)
+        time.sleep(1e-4)
+    assert folders == sorted(folders)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

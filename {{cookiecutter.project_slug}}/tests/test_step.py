@@ -109,11 +109,31 @@ def test_numbers_that_an_optimizer_keeps_beside_its_moments_are_continued(settin
     assert resumed.optimizer.param_groups[1]["k"] == 3
 
 
-def test_a_layer_that_is_made_too_late_is_found(settings: Settings) -> None:
-    step, _, _ = build(settings)
+def test_a_layer_that_is_made_or_thawed_too_late_is_found(settings: Settings) -> None:
+    step, x, y = build(settings)
     step.model.late = torch.nn.Linear(2, 2)
-    with pytest.raises(ConfigError, match=r"such as late\.\w+, and nothing has trained them; in model.py; make all"):
+    with pytest.raises(ConfigError, match=r"the optimizer lacks the weight late\.weight; in model.py or optimi"):
         step.state_dict()
+    step.model.late.requires_grad_(False)
+    step(x, y, len(x))
+    step.state_dict()
+    step.model.late.requires_grad_(True)
+    with pytest.raises(ConfigError, match=r"lacks the weight late\.weight; .* to thaw it later, by an lr of 0"):
+        step.state_dict()
+
+
+def test_a_weight_that_the_optimizer_was_not_given_is_found_at_the_start(settings: Settings) -> None:
+    """Its gradients would pile up, and count for --clip-norm."""
+    experiment = Experiment(settings)
+    *most, _ = experiment.model.parameters()
+    with pytest.raises(ConfigError, match=r"the optimizer lacks the weight \w"):
+        Step(
+            experiment.model,
+            experiment.task,
+            torch.optim.SGD(most, lr=0.1),
+            device=CPU,
+            workers=experiment.workers,
+        )
 
 
 @pytest.mark.parametrize("kind", [float, np.float64])

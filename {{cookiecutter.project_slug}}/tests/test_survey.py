@@ -1,4 +1,4 @@
-"""What `inspect` sees: ranges, missing values, constants, duplicates, and where splits come from."""
+"""What `inspect` sees: ranges, missing values, duplicates, and where splits come from."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.splits import Split
-from {{ cookiecutter.__package }}.survey import constant_features, describe_array, origin, shared
+from {{ cookiecutter.__package }}.survey import describe_array, origin, shared
 
 SPLIT = Split(np.arange(20).reshape(10, 2), np.zeros(10))
 
@@ -42,17 +42,9 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert described.endswith("Python objects, which could run code when read")
 
 
-def test_constant_features_are_found() -> None:
-    x = np.random.default_rng(0).integers(0, 9, (50, 2, 3))
-    x[:, 1, 2] = 4
-    assert constant_features(x) == [(1, 2)]
-    assert constant_features(np.ones((5, 2))) == [(0,), (1,)]
-
-
 def test_large_arrays_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "VALUES", 4)  # two rows of these
     x = np.array([[1.0, 5.0], [1.0, 6.0], [1.0, 5.0], [1.0, 5.0], [1.0, 5.0]])
-    assert constant_features(x) == [(0,)]
     x[4, 1] = np.nan
     with pytest.raises(DataError, match=r"nan at index \[4, 1\]; in x; "):
         checks.check(x, "in x")

@@ -69,7 +69,7 @@ class Metrics:
     def update(self, output: Tensor, target: Tensor) -> None:
         """Count a batch: standardised outputs (B, C, ...), targets (B, C, ...)."""
         self.samples += len(target)
-        output, target = ((x - self.low) / self.span for x in (self.task.restore(output), target.float()))  # 0 to 1
+        output, target = (torch.stack([self.task.restore(output), target.float()]) - self.low) / self.span  # 0 to 1
         squared = (output - target).square().flatten(1).mean(1)  # (B,)
         self.sums["psnr"] -= 10 * torch.log10(squared.clamp(min=1e-10)).sum()
         self.sums["mae"] += self.span * (output - target).abs().flatten(1).mean(1).sum()

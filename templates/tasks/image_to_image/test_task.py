@@ -38,6 +38,12 @@ def test_other_shapes_are_refused_in_a_sentence() -> None:
         task().loss(torch.zeros(3, 2, 16, 16), TARGET[0])
 
 
+def test_metrics_take_no_output_that_would_be_broadcast() -> None:
+    """A model of one's own may have more outputs than channels; who scores them, must say which."""
+    with pytest.raises(RuntimeError, match="expects each tensor to be equal size"):
+        task().metrics(CPU).update(standardised(TARGET.float()), TARGET[:, :1])
+
+
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
     """Every value is off by 5, 10 and 20; PSNR is the mean over samples."""
     target = torch.full((3, 2, 16, 16), 100.0)

@@ -60,21 +60,19 @@ class Metrics:
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self.outputs: list[Tensor] = []
-        self.targets: list[Tensor] = []
+        self.pairs: list[Tensor] = []  # (2, B, L)
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Keep a batch: outputs and targets (B, L)."""
-        self.outputs.append(output.float())
-        self.targets.append(target.bool())
+        self.pairs.append(torch.stack([output.float(), target.float()]))
 
     def compute(self) -> dict[str, float]:
         """Return mean average precision (over the labels that occur), macro F1 and subset accuracy.
 
         F1 is the mean over the labels that occur or are predicted, as in scikit-learn with zero_division=nan.
         """
-        target = torch.cat(self.targets)  # (N, L)
-        predicted = torch.cat(self.outputs).sigmoid() >= self.threshold  # (N, L)
+        output, target = torch.cat(self.pairs, dim=1)  # (N, L)
+        predicted, target = output.sigmoid() >= self.threshold, target.bool()
         counts = predicted.sum(0) + target.sum(0)  # (L,)
         f1 = 2 * (predicted & target).sum(0) / counts.clamp(min=1)
         precision = list(self.details().values())
@@ -86,7 +84,8 @@ class Metrics:
 
     def details(self) -> dict[str, float]:
         """Return the average precision of each label that occurs."""
-        output, target = torch.cat(self.outputs).cpu(), torch.cat(self.targets).cpu()  # (N, L)
+        output, target = torch.cat(self.pairs, dim=1).cpu()  # (N, L)
+        target = target.bool()
         occurs = target.any(0).nonzero().flatten().tolist()
         return {f"average_precision/{k}": average_precision(output[:, k], target[:, k]) for k in occurs}
 

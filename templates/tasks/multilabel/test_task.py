@@ -47,6 +47,12 @@ def test_other_shapes_are_refused_in_a_sentence() -> None:
         task().loss(OUTPUT[:, [0, 1, 1]], TARGET[:, [0, 1, 1]])
 
 
+def test_metrics_take_no_output_that_would_be_broadcast() -> None:
+    """A model of one's own may have more outputs than labels; who scores them, must say which."""
+    with pytest.raises(RuntimeError, match="expects each tensor to be equal size"):
+        task().metrics(CPU).update(OUTPUT, TARGET[:, :1])
+
+
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
     metrics = task().metrics(CPU)
     metrics.update(OUTPUT[:3], TARGET[:3])

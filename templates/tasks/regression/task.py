@@ -53,13 +53,11 @@ class Metrics:
 
     def __init__(self, targets: Targets) -> None:
         self.std = targets.std
-        self.outputs: list[Tensor] = []
-        self.targets: list[Tensor] = []
+        self.pairs: list[Tensor] = []  # (2, B, T)
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Keep a batch: standardised outputs and targets (B, T)."""
-        self.outputs.append(output.float())
-        self.targets.append(target)
+        self.pairs.append(torch.stack([output.float(), target.float()]))
 
     def compute(self) -> dict[str, float]:
         """Return R², mean absolute error and root mean squared error, each the mean over the targets."""
@@ -72,8 +70,8 @@ class Metrics:
 
     def per_target(self) -> dict[str, list[float]]:
         """Return R² (1 is perfect, 0 as good as the mean), and the errors in the units of the targets."""
-        target = torch.cat(self.targets).cpu().double()  # (N, T)
-        error = torch.cat(self.outputs).cpu().double() - target  # (N, T)
+        output, target = torch.cat(self.pairs, dim=1).cpu().double()  # (N, T)
+        error = output - target
         squared, std = error.square().mean(0), torch.tensor(self.std, dtype=torch.float64)  # (T,)
         variance = target.var(0, correction=0)
         constant = target.amin(0) == target.amax(0)  # there is nothing to explain

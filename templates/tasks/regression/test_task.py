@@ -33,6 +33,13 @@ def test_shapes_that_would_be_broadcast_are_refused() -> None:
         task().loss(OUTPUT, TARGET[:, 0])
 
 
+def test_metrics_take_no_output_that_would_be_broadcast() -> None:
+    """A model of one's own may have more outputs than targets; who scores them, must say which."""
+    metrics = Task(Targets([0.0], [1.0]), TaskSettings(), CPU).metrics(CPU)
+    with pytest.raises(RuntimeError, match="expects each tensor to be equal size"):
+        metrics.update(OUTPUT, TARGET[:, :1])
+
+
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
     metrics = task().metrics(CPU)
     metrics.update(OUTPUT[:2], TARGET[:2])

@@ -69,6 +69,8 @@ class Metrics:
     def update(self, output: Tensor, target: Tensor) -> None:
         """Count a batch: outputs (B, K, ...), class numbers (B, ...)."""
         classes = len(self.values)
+        if output.shape[1] != classes:
+            raise ValueError(f"metrics take outputs (B, {classes}, ...), and they were given {tuple(output.shape)}")
         pairs = target.long() * classes + output.argmax(dim=1)  # (B, ...), negative where ignored
         counts = torch.zeros(classes**2 + 1, dtype=torch.int64, device=output.device)  # the last is for the ignored
         pairs = torch.where(target == IGNORED, classes**2, pairs).flatten()

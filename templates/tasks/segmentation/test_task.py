@@ -12,11 +12,9 @@ from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.data import ArrayDataset
 from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.figures import draw, show_mask
-from {{ cookiecutter.__package }}.plots import grid, show
+from {{ cookiecutter.__package }}.plots import drawn, grid, show
 from {{ cookiecutter.__package }}.targets import IGNORED, Targets
 from {{ cookiecutter.__package }}.task import Task
-
-from .test_plots import drawn
 
 CPU = torch.device("cpu")
 torch.manual_seed(0)
@@ -91,6 +89,12 @@ def test_swapped_arguments_are_refused_in_a_sentence() -> None:
         task().loss(TARGET, OUTPUT)
     with pytest.raises(ValueError, match=r"\(B, 3, \.\.\.\) .*; it was given \(3, 4, 4, 5\) and \(3, 4, 5\)"):
         task().loss(OUTPUT[:, [0, 1, 2, 2]], TARGET)
+
+
+def test_metrics_take_one_output_per_class() -> None:
+    """Another one would be counted for the class after its own."""
+    with pytest.raises(ValueError, match=r"metrics take outputs \(B, 3, \.\.\.\), and they were given \(3, 4, 4, 5\)"):
+        task().metrics(CPU).update(torch.zeros(3, 4, 4, 5), TARGET)
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:

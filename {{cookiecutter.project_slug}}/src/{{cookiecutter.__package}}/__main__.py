@@ -12,6 +12,7 @@ def run() -> None:
 
     After Ctrl-C the process ends by that signal, of which shells make 130, too: so they end a loop that it was in.
     """
+    os.environ["MPLBACKEND"] = "agg"  # no window is opened, and the one of Jupyter's environment may not be in this one
     try:
         from .cli import main  # within reach of Ctrl-C
 

@@ -47,15 +47,13 @@ def check_precision(x: Samples, where: str) -> None:
     if np.can_cast(x.dtype, np.float32):
         return
     axes, count = (0, *range(2, x.ndim)), math.prod(x.shape) // x.shape[1]
-    mean = sum(part.sum(axes, dtype=np.float64) for _, part in chunks(x, "checking")) / count  # (C,)
-    centre = mean.reshape(-1, *[1] * (x.ndim - 2))
-    first, squares = np.asarray(x[0]).reshape(len(mean), -1), np.zeros(len(mean))
-    low, high = first.min(1), first.max(1)  # each (C,)
+    first = np.asarray(x[0], np.float64).reshape(x.shape[1], -1)[:, 0]  # (C,): sums of what differs lose no digits
+    total = squares = np.zeros(len(first))
     for _, part in chunks(x, "checking"):
-        squares += np.square(part - centre).sum(axes)
-        low, high = np.minimum(low, part.min(axes)), np.maximum(high, part.max(axes))
-    deviation = np.sqrt(squares / count)
-    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (low < high))
+        off = part - first.reshape(-1, *[1] * (x.ndim - 2))
+        total, squares = total + off.sum(axes), squares + np.square(off).sum(axes)
+    mean, deviation = first + total / count, np.sqrt(np.maximum(0, squares / count - np.square(total / count)))
+    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (squares > 0))
     if len(lost):
         column = "feature" if x.ndim == 2 else "channel"
         what = f"{column} {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"

@@ -22,7 +22,9 @@ from .torchrun import is_follower
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. A failure ends with one line: what; where; how to fix it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # it was closed
+        setattr(sys, name, stream)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may have letters that a terminal does not
     try:

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from .array_file import ArrayFile
 from .arrays import given_splits, load_splits
 from .batches import Batches
 from .config import Settings
 from .data import Normalisation, build_dataset
+from .device import random_states, restore_random_states
 from .errors import DataError, RefusedError
 from .progress import progress
 from .scale import doubts
@@ -73,6 +76,7 @@ class Datasets:
         both = shared(arrays) if few and not checkpoint else []
         self.doubts = [] if checkpoint else [*unused, *both, *doubts(self.splits, targets, self.statistics)]
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
+        self.exact = repeats(train)
 
     def require_unchanged(self) -> None:
         """Raise RefusedError if the files do not hold what the run began with."""
@@ -87,3 +91,12 @@ class Datasets:
 def choose_batch_size(count: int) -> int:
     """Return 64, or 32 or 16 for so few samples that an epoch would have fewer than 16 steps to learn from."""
     return next((size for size in (64, 32) if count >= 16 * size), 16)
+
+
+def repeats(dataset: Dataset[tuple[Tensor, Tensor]]) -> bool:
+    """Return whether equal random states give equal samples: of generators of its own, a checkpoint knows nothing."""
+    twice, states = [], random_states()
+    for _ in range(2):
+        twice.append([torch.as_tensor(dataset[k][0]) for k in range(min(8, len(dataset)))])  # type: ignore[arg-type]
+        restore_random_states(states)
+    return all(map(torch.equal, *twice))

@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import sys
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -135,13 +134,5 @@ def restore_random_states(states: dict[str, Any]) -> None:
 
 
 def usage(device: torch.device) -> dict[str, float]:
-    """Return the most memory that was used of a GPU (GiB), and its utilisation (percent), for TensorBoard.
-
-    The utilisation needs nvidia-ml-py (`pip install -e ".[gpu]"`) and is left out without it.
-    """
-    if device.type != "cuda":
-        return {}
-    numbers = {"gpu/memory": torch.cuda.max_memory_allocated(device) / 2**30}
-    with suppress(Exception):  # it is only a figure in a plot, and drivers fail in many ways
-        numbers["gpu/utilisation"] = float(torch.cuda.utilization(device))
-    return numbers
+    """Return the most memory that was used of a GPU (GiB), for TensorBoard."""
+    return {"gpu/memory": torch.cuda.max_memory_allocated(device) / 2**30} if device.type == "cuda" else {}

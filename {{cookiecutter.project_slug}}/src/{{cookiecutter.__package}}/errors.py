@@ -11,7 +11,7 @@ from .torchrun import is_follower
 # What the system says when a disk is full or not ours to write, a file cannot be locked, or its server does not answer.
 STORAGE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOLCK,
-    errno.ENOTSUP, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN,
+    errno.EISDIR, errno.ENOTDIR, errno.ENOTSUP, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN,
 }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def shorten(text: str, most: int) -> str:
 def note(text: str) -> None:
     """Tell people on stderr, if anybody listens, what they should know, though it stops nothing."""
     with suppress(OSError):
-        if sys.stderr and not is_follower():
+        if not is_follower():
             print(printable(f"note: {text}"), file=sys.stderr)
 
 

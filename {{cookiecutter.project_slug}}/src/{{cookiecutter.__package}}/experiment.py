@@ -46,8 +46,9 @@ class Experiment:
         self.precision = choose_precision(settings.precision, self.device)
         if settings.compile:
             require_compiler()
-        self.exact = self.device.type == "cpu" or (self.device.type == "cuda" and settings.deterministic)
         self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
+        repeats = self.device.type == "cpu" or (self.device.type == "cuda" and settings.deterministic)
+        self.exact = repeats and self.data.exact
         self.targets = self.data.targets
         self.task = Task(self.targets, settings.task, self.device)
         shape, dense = self.data.sample_shape, self.targets.dense

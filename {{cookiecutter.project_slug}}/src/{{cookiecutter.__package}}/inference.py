@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,9 +29,6 @@ from .step import forward
 from .targets import Targets
 from .task import Metrics, Task
 from .weights import load_weights
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Trained:
@@ -67,7 +63,7 @@ class Trained:
         return cls(Path(run), replace(settings_of(Path(run))[0], device=device))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the model's outputs for one batch. Raises DataError if they are no numbers."""
+        """Return the model's outputs for a batch of normalised samples. Raises DataError if they are no numbers."""
         output = forward(self.model, x, precision=self.precision, sides=self.input_shape[1:])
         if not output.isfinite().all():
             fix = "look for values far from those that it learned from, or train with --precision fp32"
@@ -99,9 +95,10 @@ class Trained:
         return {"best_epoch": self.epoch, "samples": batches.count, **scores, **metrics.details()}
 
     @torch.inference_mode()
-    def figures(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> "dict[str, Figure]":
-        """Return what a person should look at in the validation split, by name."""
+    def figures(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> dict[str, Array]:
+        """Return what a person should look at in the validation split: images (H, W, 4), by name."""
         from .figures import SAMPLES, draw  # which import matplotlib: half a second
+        from .plots import drawn
 
         if (count := len(dataset)) > SAMPLES:  # type: ignore[arg-type]  # some from everywhere in the file
             dataset = Subset(dataset, [k * count // SAMPLES for k in range(SAMPLES)])
@@ -110,7 +107,7 @@ class Trained:
         figures = draw(dataset, output, target, self.task)
         for figure in figures.values():
             figure.suptitle(f"{len(target):,} samples of the validation\nweights of epoch {self.epoch}", fontsize=8)
-        return figures
+        return {name: drawn(figure) for name, figure in figures.items()}
 
     @torch.inference_mode()
     def predict(self, x: Samples, path: Path | None = None) -> dict[str, Array]:

@@ -6,22 +6,19 @@ import os
 import sys
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from colorama import Fore, Style, just_fix_windows_console
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
+from .array_file import Array
 from .errors import RefusedError, printable
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Logbook:
@@ -42,7 +39,7 @@ class Logbook:
         # TensorBoard reads the files of a run by their names, which tell the second of a start, and then the process.
         while any(folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
             time.sleep(0.05)
-        earlier = list(folder.glob("events.out.tfevents.[0-9]*"))
+        earlier = [file for file in folder.glob("events.out.tfevents.*") if file.name.split(".")[3].isdecimal()]
         if any(int(file.name.split(".")[3]) > time.time() for file in earlier):  # the clock has gone back
             for file in earlier:
                 with suppress(OSError):  # it is only about curves
@@ -56,8 +53,6 @@ class Logbook:
         text = printable(text)
         self.log.write(text + "\n")
         self.log.flush()
-        if sys.stdout is None:  # it was closed before the start
-            return
         plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
         try:
             tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
@@ -70,11 +65,12 @@ class Logbook:
         self.write(line, colour=Fore.GREEN if improved else "")
         numbers = {name: number if isinstance(number, int) else float(number) for name, number in numbers.items()}
         self.metrics.write(json.dumps(numbers) + "\n")
+        self.metrics.flush()
         with self.curves():
             for name, number in numbers.items():
                 if name not in ("epoch", "step", "seconds"):
                     self.writer.add_scalar(tag(name), number, global_step=int(numbers["step"]))
-        self.flush()
+            self.writer.flush()
 
     @contextmanager
     def curves(self) -> Iterator[None]:
@@ -92,18 +88,13 @@ class Logbook:
         with self.curves():
             for summary in hparams(plain, {tag(name): 0.0 for name in numbers}):  # add_hparams would make another run
                 self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
-
-    def figures(self, figures: "Mapping[str, Figure]", *, step: int) -> None:
-        """Show figures in TensorBoard."""
-        for name, figure in figures.items():
-            with self.curves(), warnings.catch_warnings(action="ignore"):  # letters that no font of this machine has
-                self.writer.add_figure(name, figure, step)
-
-    def flush(self) -> None:
-        """Hand everything to the operating system, before a checkpoint is saved."""
-        self.metrics.flush()
-        with self.curves():
             self.writer.flush()
+
+    def figures(self, images: Mapping[str, Array], *, step: int) -> None:
+        """Show images (H, W, C) in TensorBoard, by name."""
+        for name, image in images.items():
+            with self.curves():
+                self.writer.add_image(name, image, step, dataformats="HWC")
 
     def sync(self) -> None:
         """Bring the metrics to the disk: a checkpoint must not outlive the lines before it."""

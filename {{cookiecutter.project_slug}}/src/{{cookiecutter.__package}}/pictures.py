@@ -30,7 +30,8 @@ def read_picture(path: Path, size: tuple[int, int] | None, colours: str = "auto"
     """Return a picture as (1, H, W), or (3, H, W) if it has colours, uint8; upright, as its camera says."""
     try:
         str(path).encode()  # the name of a class must be text
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # of odd EXIF data, and the like
+        # Warnings are of odd EXIF data, and the like. By its name, Pillow 13.0 would open some rotated TIFFs wrongly.
+        with warnings.catch_warnings(action="ignore"), path.open("rb") as file, Image.open(file) as picture:
             deep = re.search(";16[BLN]", str(picture.tile))  # two bytes a value, of which Pillow would drop one
             picture.load()
             held = UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation, 1))

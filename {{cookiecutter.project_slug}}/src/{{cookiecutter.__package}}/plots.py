@@ -1,16 +1,19 @@
 """Small pictures of samples, whatever their shape, as matplotlib draws them."""
 
 import textwrap
+import warnings
 
 import numpy as np
 import torch
 from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .array_file import Array
 from .errors import shorten, width_of
 
 # Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
@@ -61,3 +64,11 @@ def worst(losses: Tensor, count: int = 16) -> list[int]:
     """Return the positions of the largest losses (N,) above zero, the largest first."""
     order = torch.argsort(losses, descending=True, stable=True)[:count]
     return [position for position in order.tolist() if losses[position] > 0]
+
+
+def drawn(figure: Figure) -> Array:
+    """Return a figure as an image (H, W, 4), without pyplot: its import takes longer than to draw."""
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings(action="ignore"):  # letters that no font of this machine has
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,14 +34,15 @@ class Run:
 
     @classmethod
     def create(cls, settings: Settings) -> "Run":
-        """Make a directory that no other process can have: runs/<name>/<date>-<time, in UTC>-<4 hex>."""
+        """Make a directory that no other process can have: runs/<name>/<date>-<time, in UTC>-<4 hex of the second>."""
         parent = settings.runs_dir / settings.name
         if parent.is_symlink():
             raise ConfigError("the folder for runs of this name is a link", str(parent), "choose another --name")
         try:
             parent.mkdir(parents=True, exist_ok=True)
             while True:
-                folder = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+                time = datetime.now(UTC)
+                folder = parent / f"{time:%Y%m%d-%H%M%S}-{time.microsecond * 2**16 // 10**6:04x}"  # sorted by time
                 with suppress(FileExistsError):
                     folder.mkdir()
                     return cls(folder, settings, begun=True)
@@ -93,7 +93,7 @@ class Run:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a small file of the run, whole or not at all."""
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=float) + "\n"
         write_atomically(self.folder / name, text.encode(errors="backslashreplace"))  # of odd names of files
 
 
@@ -112,12 +112,11 @@ def settings_of(folder: Path) -> tuple[Settings, list[str]]:
     Raises ConfigError if it is not a run, and RefusedError if the code does not take all of its settings.
     """
     config = config_of(folder)
-    flags = read_flags(config)
     try:
-        saved = parse(Settings, flags, add_help=False)
+        saved = parse(Settings, read_flags(config), add_help=False)
     except ConfigError as error:
         what = f"this code does not take the settings of the run ({str(error).partition('; ')[0]})"
-        raise RefusedError(what, f"in {config}", "use the code, or the project, that wrote them") from None
+        raise RefusedError(what, f"in {config}", "use the code that wrote them, or put back a whole file") from None
     return saved, check_changes(saved_settings(config, saved), saved, folder)
 
 

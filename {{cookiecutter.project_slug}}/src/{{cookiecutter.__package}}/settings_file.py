@@ -92,9 +92,9 @@ def read_flags(path: Path) -> list[str]:
     """Read a YAML file of settings as command-line flags. Raises ConfigError if it is not one."""
     try:
         return flags_in(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).replace('"<unicode string>", ', "").split())
-        raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file") from error
+        raise ConfigError(f"cannot read the settings ({reason})", str(path), "give a YAML file, in UTF-8") from error
 
 
 def flags_in(text: str, where: str) -> list[str]:
@@ -117,7 +117,7 @@ def flags_in(text: str, where: str) -> list[str]:
             raise ConfigError(f"{name} has a word that YAML reads as {value}", where, "put quotes around it")
         if isinstance(defaults.get(name), bool) and not isinstance(value, bool):
             raise ConfigError(f"--{name} is {value!r}", where, "write true or false, without quotes")
-        if isinstance(value, list) and isinstance(defaults.get(name), bool | int | float | str):
+        if isinstance(value, list) and not isinstance(defaults.get(name, ()), list | tuple):
             raise ConfigError(f"{name} has several values", where, "give it one")
     return list(to_flags(settings))
 

@@ -56,7 +56,7 @@ class StopRequest:
         time.sleep(0.1)  # seconds: `timeout` sends each signal to the process, and again to its group
         for each in STOP_SIGNALS:  # a notebook, and what it holds, lives on
             signal.signal(each, (hasattr(sys, "ps1") and self._before.get(each)) or signal.SIG_DFL)
-        if sys.stderr is not None:  # else it was closed before the start, and 2 may be the number of another file
+        if sys.__stderr__ is not None:  # else it was closed before the start, and 2 may be the number of another file
             with suppress(OSError):  # nobody listens; not print, since the signal may have interrupted one
                 os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
 

@@ -35,10 +35,17 @@ class Step:
 
     def __post_init__(self) -> None:
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]  # as the schedule begins
-        self.trained_names = set(self.model.state_dict())  # of what the model had when the optimizer was made
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.zero = torch.zeros((), device=self.device)
         self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
+        self.require_trained()
+
+    def require_trained(self) -> None:
+        """Raise ConfigError if a weight should learn, perhaps by now only, and the optimizer does not have it."""
+        has = {weight for group in self.optimizer.param_groups for weight in group["params"]}
+        if lacks := [name for name, p in self.model.named_parameters() if p.requires_grad and p not in has]:
+            fix = "make all layers in __init__; freeze by requires_grad_(False) or, to thaw it later, by an lr of 0"
+            raise ConfigError(f"the optimizer lacks the weight {lacks[0]}", "in model.py or optimizer.py", fix)
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Learn from the samples of this process in a batch of `count`.
@@ -78,10 +85,8 @@ class Step:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly. Raises DivergedError if fp16 takes none."""
+        self.require_trained()
         model = self.model.state_dict()
-        if late := [name for name in model if name not in self.trained_names]:
-            what = f"the model has got weights while it trained, such as {late[0]}, and nothing has trained them"
-            raise ConfigError(what, "in model.py", "make all layers in __init__")
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:  # halved at each step that it has left out
             raise DivergedError("the gradients are not finite", "in fp16", "train a new run with --precision bf16")
         return {"model": model, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}

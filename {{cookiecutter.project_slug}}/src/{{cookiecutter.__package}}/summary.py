@@ -27,6 +27,8 @@ def summarize(experiment: Experiment) -> Iterator[str]:
         yield "        read from the files batch by batch: neighbours stay near each other in the order of an epoch"
     for doubt in experiment.data.doubts:
         yield f"        {doubt}"
+    if not experiment.data.exact:
+        yield "        drawn by a generator of their own, not by a global one: if resumed, the run ends with other bits"
     yield f"task    {experiment.targets.describe()}"
     parameters = sum(weight.numel() for weight in experiment.model.parameters())
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"

@@ -50,14 +50,6 @@ def origin(file: ArrayFile, settings: DataSettings, splits: dict[str, Split]) ->
     return f"as the file has them, but val is cut from train {how}" if given else f"cut {how}"
 
 
-def constant_features(x: Samples) -> list[tuple[int, ...]]:
-    """Return the positions within a sample whose values are the same in all samples (N, ...)."""
-    low = high = np.asarray(x[0])
-    for _, part in chunks(x, "looking for constants"):
-        low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
-    return [tuple(position) for position in np.argwhere(low == high).tolist()]
-
-
 def shared(splits: dict[str, Split]) -> list[str]:
     """Return lines about samples and groups that are in two splits, if any: scores on them would be too good."""
     samples = {name: digests(split.x) for name, split in splits.items()}

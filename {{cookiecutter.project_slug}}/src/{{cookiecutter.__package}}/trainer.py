@@ -75,14 +75,14 @@ class Trainer:
                 check_refused(error)
                 raise
             finally:
-                with suppress(StorageError):  # what has ended it is to be told
+                with suppress(StorageError, OSError):  # what has ended it is to be told
                     self.saver.wait()
         if self.early_stopping.should_stop:
             return "stopped_early", f"{self.early_stopping.patience} epochs without a better {self.monitor}"
         return "finished", f"{self.epoch} epoch{'s' if self.epoch > 1 else ''}"
 
     def run_epoch(self) -> None:
-        """Train and validate for an epoch, log it, then save it; killed before that, a run repeats the epoch."""
+        """Train and validate for what is left of an epoch, log it, then save it."""
         started, first_batch = time.perf_counter(), self.batch
         train_loss = self.train_epoch()
         seconds = time.perf_counter() - started
@@ -98,9 +98,9 @@ class Trainer:
             **usage(self.step.device),
         }
         numbers = self.workers.collect(numbers)[0]  # of the first process: elsewhere, last bits may differ
-        if not math.isfinite(loss := numbers["val_loss"]):
+        if wrong := [name for name in ("val_loss", self.monitor) if not math.isfinite(numbers[name])]:
             where, fix = f"after step {self.global_step}", "try a smaller --lr, or look for wrong numbers in that split"
-            raise diverged(f"the validation loss is {loss}", where, self.epoch + 1, fix)
+            raise diverged(f"{wrong[0]} is not finite ({numbers[wrong[0]]})", where, self.epoch + 1, fix)
         self.epoch, self.batch = self.epoch + 1, 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         numbers[f"best_{self.monitor}"] = self.early_stopping.best
@@ -155,7 +155,6 @@ class Trainer:
         """Write the last checkpoint, unless a loss or a weight is not finite. Raises DivergedError then."""
         self.losses.collect(self.batch, self.global_step, self.epoch + 1)
         check_weights(self.step.model, self.global_step, self.epoch + 1)
-        self.logbook.flush()
         self.save()
 
     def save(self, *, best: bool = False) -> None:

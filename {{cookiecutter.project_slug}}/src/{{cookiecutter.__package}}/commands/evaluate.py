@@ -45,4 +45,4 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
     scores = {"split": split, **trained.score(dataset)}
     names, encoding = "".join(scores), getattr(sys.stdout, "encoding", None) or "ascii"  # names may hold anything
     readable = names.isprintable() and names.encode(encoding, "ignore").decode(encoding) == names
-    print(json.dumps(scores, indent=2, ensure_ascii=not readable))
+    print(json.dumps(scores, indent=2, ensure_ascii=not readable, default=float))

@@ -35,6 +35,7 @@ def run(folder: Path, out: Path, *, resize: str, colours: str) -> None:
         raise DataError("there are no pictures, nor in its folders", f"in {folder}, seen from {Path.cwd()}", fix)
     height, _, width = resize.partition("x")
     size = None if resize == "none" else (int(width or height), int(height))  # Pillow has the width first
+    check_memory(3 * len(files) * int(np.prod(size or 0)), f"for the pictures of {folder}", "give a smaller --resize")
     images: list[Tensor] = []
     for path in progress(len(files), "reading pictures", unit=" pictures", over=files):
         images.append(read_picture(path, size, colours))

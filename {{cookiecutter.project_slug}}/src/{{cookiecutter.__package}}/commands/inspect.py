@@ -2,14 +2,13 @@
 
 import shlex
 from dataclasses import asdict
-from math import prod
 
 from ..array_file import ArrayFile
 from ..arrays import input_shape, load_splits
 from ..config import ModelSettings, TaskSettings
 from ..data_config import DataSettings
 from ..errors import printable
-from ..survey import constant_features, describe_array, origin, shared
+from ..survey import describe_array, origin, shared
 from ..targets import Targets
 
 AXES = {1: "features", 2: "channels length", 3: "channels height width", 4: "channels depth height width"}
@@ -25,15 +24,12 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     for name in file.members:
         show(f"  {name:<14} {describe_array(file, name)}")
 
-    if not file.mapped and file.size > 2**30:  # bytes
-        show("  hint: an .npz is read whole before it is split; a folder of .npy files takes half the memory, or less")
     splits = load_splits(file, settings)
     targets = Targets.learn(splits["train"].y, task, f"in the training split of {file.path}")
     for name, split in splits.items():
         targets.encode(split.y, f"in the {name} split of {file.path}")
     shape = splits["train"].x.shape[1:]
     axes = AXES[len(shape)].split() if len(shape) in AXES else [f"axis {axis + 1}" for axis in range(len(shape))]
-    constant = constant_features(splits["train"].x)
     show("training takes it as")
     taken = ", ".join(f"{axis} {size}" for axis, size in zip(axes, shape, strict=True))
     show(f"  sample    {taken}")
@@ -44,8 +40,6 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
         show(f"            {line}")
     for line in shared(splits) or ["no sample is in two splits"]:
         show(f"  shared    {line}")
-    first = f"; the first is {list(constant[0])}" if constant else ""
-    show(f"  constant  {len(constant)} of the {prod(shape)} numbers of a sample, in train{first}")
 
     if others := file.others(settings.x, settings.y, settings.groups, "files"):
         show(f"  not used  {', '.join(others)}")
