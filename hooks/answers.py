@@ -26,14 +26,20 @@ MODULES = {
     "absl", "cuda", "dateutil", "functorch", "google", "gpustat", "grpc", "isympy", "mpl_toolkits", "mypyc", "nvidia",
     "py", "pylab", "pynvml", "test", "tests", "torchgen", "triton", "yaml",
 }  # fmt: skip
-# Its own command would stand before these.
+# Its own command would stand before these, or never be reached (words of the shell).
 COMMANDS = {
-    "activate", "awk", "bash", "cat", "cd", "chmod", "clear", "conda", "cp", "curl", "cut", "date", "df", "docker",
-    "du", "echo", "env", "f2py", "find", "gcc", "git", "grep", "gzip", "hatchling", "head", "install", "kill", "less",
-    "ln", "ls", "make", "man", "mkdir", "mount", "mv", "nano", "nohup", "nox", "pip", "pip3", "ps", "pwd", "python",
-    "python3", "rm", "rmdir", "rsync", "sbatch", "scp", "screen", "sed", "setuptools", "sh", "sleep", "sort",
-    "squeue", "srun", "ssh", "su", "sudo", "tail", "tar", "tee", "tmux", "top", "torchrun", "touch", "uniq", "unzip",
-    "uv", "vim", "watch", "wc", "wget", "which", "xargs", "zip",
+    "activate", "alias", "awk", "bash", "bg", "bind", "break", "builtin", "caller", "case", "cat", "cd", "chmod",
+    "clear", "command", "compgen", "complete", "conda", "continue", "coproc", "cp", "curl", "cut", "date", "declare",
+    "df", "dirs", "disown", "do", "docker", "done", "du", "echo", "elif", "else", "enable", "env", "esac", "eval",
+    "exec", "exit", "export", "f2py", "false", "fc", "fg", "fi", "find", "function", "gcc", "getopts", "git", "grep",
+    "gzip", "hash", "hatchling", "head", "help", "history", "install", "ipython", "jobs", "jupyter", "kill", "less",
+    "let", "ln", "local", "logout", "ls", "make", "man", "mapfile", "mkdir", "mount", "mv", "nano", "nohup", "nox",
+    "pip", "pip3", "pipx", "popd", "printf", "ps", "pushd", "pwd", "python", "python3", "read", "readarray", "readonly",
+    "return", "rm", "rmdir", "rsync", "sbatch", "scp", "screen", "sed", "set", "setuptools", "sh", "shift", "shopt",
+    "sklearn", "sleep", "sort", "source", "squeue", "srun", "ssh", "su", "sudo", "suspend", "tail", "tar", "tee",
+    "tensorflow", "then", "times", "tmux", "top", "torchrun", "touch", "trap", "true", "type", "typeset", "ulimit",
+    "umask", "unalias", "uniq", "unset", "until", "unzip", "uv", "uvx", "vim", "wait", "watch", "wc", "wget", "which",
+    "xargs", "zip",
 }  # fmt: skip
 # Which models return what a task needs: numbers at each position of a sample, or one row of numbers for all of it.
 DENSE = ["unet"]
@@ -92,7 +98,7 @@ class Answers(Extension):
         super().__init__(environment)
         for name in (__name__, "hooks"):  # `cruft update` renders two versions in one process: each brings its own
             sys.modules.pop(name, None)
-        gc.freeze()  # or what is imported is searched for garbage again and again, a third of the time of a render
+        gc.freeze()  # or what is imported is searched for garbage again and again, a tenth of the time of a render
         environment.filters["check_answers"] = check_answers
         environment.filters["toml"] = toml
         environment.filters["year"] = lambda _: str(datetime.date.today().year)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.quality import quality
 from benchmarks.reliability import scoreboard
 from benchmarks.reliability.scoreboard import TITLES
 from benchmarks.scaling import scaling
@@ -39,6 +40,7 @@ def test_each_contender_is_as_often_before_another_as_after_it(names: str) -> No
         ("speed/h200", speed.table),
         ("scaling", scaling.table),
         ("reliability", scoreboard.table),
+        ("quality", quality.table),
     ],
 )
 def test_the_pages_are_what_the_programs_write(folder: str, table: Callable[[dict[str, Any]], str]) -> None:

@@ -32,7 +32,7 @@ def cookiecutter(tmp_path: Path):
         command = [sys.executable, "-m", "cookiecutter", str(template), "--config-file", str(config), *arguments]
         result = subprocess.run(command, cwd=work, input=typed, capture_output=True, text=True)
         assert result.returncode == code, result.stdout + result.stderr
-        return work, result.stderr if code else result.stdout
+        return work, result.stdout + result.stderr if code or "Warning" in result.stderr else result.stdout
 
     return run
 
@@ -70,6 +70,22 @@ def test_a_pipe_that_closes_loses_no_project(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     subprocess.run(["bash", "-c", f"{shlex.join(command)} | true"], cwd=tmp_path, env=environment, check=True)
     assert files(tmp_path / "my-experiment") == DEFAULT_FILES
+
+
+def test_a_model_that_does_not_fit_is_refused_before_the_next_question(cookiecutter) -> None:
+    _, output = cookiecutter(typed="\n\n\n\n4\n1\n", code=1)  # segmentation, with a cnn
+    assert output.endswith("error: model cannot be 'cnn'; for segmentation, choose one of: unet.\n")
+
+
+def test_a_config_file_that_gives_another_choice_is_warned_of(cookiecutter, tmp_path: Path) -> None:
+    """As the README says: cookiecutter takes the default one, and leaves out what stands below."""
+    config = tmp_path / "mine.yaml"
+    config.write_text("default_context: {model: mlp, task: regresion, license: Apache-2.0}\n")
+    work, output = cookiecutter("--no-input", "--config-file", str(config))
+    assert "Invalid default received: regresion provided for choice variable task" in output
+    assert "class MLP" in (work / "my-experiment/src/my_experiment/model.py").read_text()
+    assert "one class per sample" in (work / "my-experiment/src/my_experiment/task.py").read_text()
+    assert "MIT License" in (work / "my-experiment/LICENSE").read_text()
 
 
 def test_a_choice_that_is_not_offered_is_refused(cookiecutter) -> None:

@@ -15,7 +15,7 @@ import yaml
 
 from hooks.answers import MODELS
 
-from .conftest import COMBINATIONS, EACH_MODEL, ROOT, Render, combinations, combinations_on_push
+from .conftest import COMBINATIONS, EACH_MODEL, ROOT, Render, combinations, combinations_on_push, run
 
 Project = Callable[[str, str], Path]
 
@@ -224,6 +224,37 @@ def test_the_readmes_say_the_same_in_both_languages() -> None:
         pair = (page, page.with_name(page.name.replace("en.md", "zh-CN.md")))
         texts = (path.read_text(encoding="utf-8") for path in pair)
         english, chinese = (sorted(re.findall(r"^#+ |^```\w*$|`[^`\n]+`", text, re.MULTILINE)) for text in texts)
+        assert english == chinese, page
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_every_flag_that_is_written_of_exists(render: Render, language: str) -> None:
+    project = render(readme_language=language)
+    # Of other programs; and `--model`, which stands for the settings of that group.
+    known = {
+        "--help",
+        "--nproc-per-node",
+        "--nnodes",
+        "--rdzv-backend",
+        "--rdzv-endpoint",
+        "--logdir",
+        "--check",
+        "--model",
+    }
+    for command in ("train", "inspect", "evaluate", "predict", "import-images"):
+        known |= set(re.findall(r"--[a-z][\w.-]*", run(project, command, "--help")[0]))
+    pages = [project / "README.md", project / "docs/messages.md", project / "data/README.md"]
+    for page in pages:
+        code = re.findall(r"```sh\n.*?```|`[^`\n]+`", page.read_text(encoding="utf-8"), re.DOTALL)
+        written = {flag.rstrip(".") for span in code for flag in re.findall(r"(?<![\w-])--[a-z][\w.-]*", span)}
+        assert written - known == set(), page
+
+
+def test_the_readmes_give_the_same_numbers_in_both_languages() -> None:
+    for page in [ROOT / "templates/readmes/en.md", *(ROOT / "templates").rglob("readme*.en.md")]:
+        pair = (page, page.with_name(page.name.replace("en.md", "zh-CN.md")))
+        texts = (re.sub(r"```.*?```|`[^`\n]+`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL) for path in pair)
+        english, chinese = (sorted(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in texts)
         assert english == chinese, page
 
 

@@ -56,7 +56,7 @@ def watch(project: Path, *flags: str, **variables: str) -> tuple[list[list[str]]
 
 
 def test_the_bar_is_at_the_bottom_and_the_epochs_are_above_it(digits: Path) -> None:
-    screens, written = watch(digits, "--epochs=12")
+    screens, written = watch(digits, "--epochs=12", "--monitor=val_accuracy")
     with_bar = 0
     for screen in screens:
         lines = [line for line in screen if line]
@@ -71,7 +71,11 @@ def test_the_bar_is_at_the_bottom_and_the_epochs_are_above_it(digits: Path) -> N
     assert sum(bool(EPOCH.match(line)) for line in final) == 12
     assert not any(BAR.match(line) for line in final)  # the bar leaves when it is done
     assert final[-2].startswith("test accuracy") and final[-1].startswith("look at it")
-    assert b"\x1b[32m" in written  # epochs that improve are green
+    epochs = [json.loads(line) for line in (newest_run(digits) / "metrics.jsonl").read_text().splitlines()]
+    scores = [line["val_accuracy"] for line in epochs]
+    improved = [k for k in range(1, 13) if scores[k - 1] > max(scores[: k - 1], default=0)]
+    green = [int(epoch) for epoch in re.findall(rb"\x1b\[32mepoch +(\d+)/", written)]
+    assert green == improved and len(improved) < 12
 
 
 def test_a_bar_that_was_there_for_a_moment_leaves_nothing(digits: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.reliability.harness import Server
 from hooks.answers import DENSE
 
-from .conftest import Render, combinations, combinations_on_push, environment, newest_run, run
+from .conftest import ROOT, Render, combinations, combinations_on_push, environment, newest_run, run
 
 Project = Callable[[str, str], Path]
 # What the defaults reach on the test split of the bundled data, whatever the model (boosted pixels, in
@@ -25,7 +25,7 @@ LEAST = {
     "multilabel": ("mean_average_precision", 0.97),
     "regression": ("r2", 0.85),
     "segmentation": ("mean_iou", 0.6),
-    "image_to_image": ("psnr", 24.3),
+    "image_to_image": ("psnr", 24.65),  # with a learning rate of 1e-3, a unet comes to 24.56
 }
 LEAST_OF = {("classification", "cnn"): 0.98}  # where a model has to reach more
 QUICK = {("classification", "cnn"), ("classification", "mlp")}
@@ -141,6 +141,22 @@ optimizer.step()
 """
 
 
+def test_the_notebook_of_the_readme_works(digits: Path) -> None:
+    """Cell by cell, as it is written; with another number of epochs, and the bundled data."""
+    cells = re.findall(r"```python\n(.*?)```", (digits / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (cell,) = (cell for cell in cells if "Trained" in cell)
+    cell = cell.replace('"30"', '"1"').replace("mine.npz", "data/digits.npz")
+    *_, last = cell.splitlines()
+    code = cell.replace(last, f"assert len({last}) == 1797")
+    subprocess.run([sys.executable, "-c", code], cwd=digits, env=environment(digits), check=True, capture_output=True)
+
+
+def test_the_demo_of_the_readme_is_what_was_recorded() -> None:
+    readme, recorded = (ROOT / "README.md", ROOT / "templates/outputs/classification-cnn.txt")
+    (shown,) = re.findall(r"```\n(epoch .*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown.splitlines() == recorded.read_text().splitlines()[-4:-1]
+
+
 @pytest.mark.alone
 def test_a_trial_starts_hardly_later_than_torch(digits: Path) -> None:
     """The median of five pairs, side by side, of whole processes."""
@@ -154,4 +170,4 @@ def test_a_trial_starts_hardly_later_than_torch(digits: Path) -> None:
         ratios.append(trial / (time.perf_counter() - started))
     ratios = ratios[1:]  # the first pair reads the files
     print(f"train --fast-dev-run / one step of torch: median {statistics.median(ratios):.2f} of {sorted(ratios)}")
-    assert statistics.median(ratios) <= 1.2
+    assert statistics.median(ratios) <= 0.8  # 1.2 is what was aimed at; it takes half

@@ -194,8 +194,13 @@ def judge(row: Row, results: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def table(rows: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of README.md."""
+def table(report: dict[str, Any]) -> str:
+    """Return README.md."""
+    return "\n".join(lines(report["rows"])) + "\n"
+
+
+def lines(rows: dict[str, Any]) -> Iterator[str]:
+    """Yield its lines."""
     yield "# How well the defaults learn\n"
     for about in dict.fromkeys(map(provenance, rows.values())):
         yield f"`nox -s quality`, {about}."
@@ -258,9 +263,10 @@ def main() -> None:
     path = arguments.out / "results.json"
     found = {**(json.loads(path.read_text())["rows"] if path.exists() else {}), **measured}
     rows = {name: found[name] for name in ROWS if name in found}
-    path.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-    (arguments.out / "README.md").write_text("\n".join(table(rows)) + "\n")
-    print("\n".join(table(rows)))
+    report = {"rows": rows}
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    (arguments.out / "README.md").write_text(table(report))
+    print(table(report), end="")
     if short := [name for name, row in measured.items() if not row["passed"]]:
         raise SystemExit(f"these rows fall short: {', '.join(short)}")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from {{ cookiecutter.__package }} import device
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
 from {{ cookiecutter.__package }}.device import (
     choose_device,
@@ -88,6 +89,34 @@ def test_what_is_deterministic_ends_with_the_next_seed() -> None:
         seed_everything(0, deterministic=deterministic)
         assert torch.are_deterministic_algorithms_enabled() == deterministic
         assert torch.backends.cudnn.benchmark != deterministic
+
+
+def test_what_libraries_read_when_they_start_is_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    seed_everything(0, deterministic=False)
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    seed_everything(0, deterministic=True)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    seed_everything(0, deterministic=False)
+
+
+def test_gpus_multiply_in_tf32_and_cpus_do_not() -> None:
+    for name, how in (("cuda", "high"), ("cpu", "highest")):
+        assert choose_precision("fp32", torch.device(name)) == torch.float32
+        assert torch.get_float32_matmul_precision() == how
+
+
+def test_each_device_is_tried_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(device, "require_working", tried.append)
+    assert choose_device("cpu") == torch.device("cpu") and tried == ["cpu"]
+
+
+def test_freed_memory_is_kept_for_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(device, "keep_freed", lambda: calls.append(None))
+    prepare(torch.nn.Linear(2, 2), torch.device("cpu"))
+    assert len(calls) == 1
 
 
 def test_auto_takes_the_gpu_if_there_is_one() -> None:

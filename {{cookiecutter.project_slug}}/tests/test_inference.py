@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from {{ cookiecutter.__package }} import inference, memory
+from {{ cookiecutter.__package }} import figures, inference, memory, plots
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
 from {{ cookiecutter.__package }}.batches import Batches, evaluation_batch_size
@@ -81,6 +81,32 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
     parts, whole = scores(10), scores(len(val))  # type: ignore[arg-type]
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-4)
     assert parts == pytest.approx(whole, rel=1e-4, abs=2e-3)  # the last bits decide how two samples are ranked
+
+
+def test_nothing_is_kept_for_gradients_while_scores_are_computed(settings: Settings) -> None:
+    experiment, modes = Experiment(settings), []
+
+    def outputs(x: torch.Tensor) -> torch.Tensor:
+        modes.append(torch.is_inference_mode_enabled())
+        return forward(experiment.model, x, precision=torch.float32, sides=experiment.input_shape[1:])
+
+    score(outputs, experiment.task, experiment.task.metrics(CPU), experiment.batches("val"), lambda: None)
+    assert modes and all(modes)
+
+
+def test_figures_say_of_what_they_are(run: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of how many samples, from everywhere in the split, and by which weights."""
+    monkeypatch.setattr(figures, "SAMPLES", 5)
+    titles, shown = [], []
+    monkeypatch.setattr(plots, "drawn", lambda figure: titles.append(figure.get_suptitle()) or np.zeros((1, 1, 4)))
+    draw, split = figures.draw, Experiment(settings).data.splits["val"]
+    monkeypatch.setattr(figures, "draw", lambda dataset, *rest: shown.append(dataset) or draw(dataset, *rest))
+    trained = Trained.of(run, device="cpu")
+    assert trained.figures(split)
+    assert {*titles} == {f"5 samples of the validation\nweights of epoch {trained.epoch}"}
+    expected = [k * len(split) // 5 for k in range(5)]  # type: ignore[arg-type]
+    for at, position in enumerate(expected):
+        assert torch.equal(shown[0][at][0], split[position][0])
 
 
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,8 +133,8 @@ def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> Non
     told = read_json(run.folder / "capsule.json")
     assert not told["exact"] and len(told["starts"]) == 4 and told["data_sha256"] == "a"
     assert [start.get("data_sha256") for start in told["starts"]] == [None, None, "other", None]
-    run.write_json("capsule.json", {**told, "cpu": "of another kind"})
-    assert write_capsule(run, exact=True, data_sha256="a") == ["cpu"]
+    run.write_json("capsule.json", {**told, "cpu": "of another kind", "threads": 99})
+    assert write_capsule(run, exact=True, data_sha256="a") == ["threads", "cpu"]
     run.last.unlink()  # nothing is left of what was trained: it begins anew
     assert write_capsule(run, exact=True, data_sha256="b") == []
     told = read_json(run.folder / "capsule.json")

@@ -118,8 +118,20 @@ def test_a_layer_that_is_made_or_thawed_too_late_is_found(settings: Settings) ->
     step(x, y, len(x))
     step.state_dict()
     step.model.late.requires_grad_(True)
-    with pytest.raises(ConfigError, match=r"lacks the weight late\.weight; .* to thaw it later, by an lr of 0"):
+    with pytest.raises(ConfigError, match=r"lacks the weight late\.weight; .*; make all layers"):
         step.state_dict()
+
+
+def test_a_layer_may_be_frozen_for_some_epochs(settings: Settings) -> None:
+    """As the README says: the optimizer has it, and skips it without a gradient."""
+    step, x, y = build(settings)
+    first = next(step.model.parameters())
+    before = first.detach().clone()
+    for frozen in (True, False):
+        first.requires_grad_(not frozen)
+        step(x, y, len(x))
+        step.state_dict()
+        assert torch.equal(first, before) == frozen
 
 
 def test_a_weight_that_the_optimizer_was_not_given_is_found_at_the_start(settings: Settings) -> None:

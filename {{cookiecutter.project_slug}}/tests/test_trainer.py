@@ -215,6 +215,7 @@ def test_every_setting_reaches_what_it_sets(settings: Settings) -> None:
         assert [group["weight_decay"] for group in groups] == [0.07, 0.0]
         assert trainer.train_batches.augmentation and trainer.train_batches.augmentation.seed == 5
         assert trainer.train_batches.seed == 5 and trainer.interval.steps == 7
+        assert trainer.train_batches.batches_per_gather > 1
     if len(step.sides) > 1:
         side = settings.model.minimum_size + 15
         with build(replace(settings, data=replace(settings.data, resize=f"{side}"))) as trainer:

@@ -44,7 +44,7 @@ class Step:
         """Raise ConfigError if a weight should learn, perhaps by now only, and the optimizer does not have it."""
         has = {weight for group in self.optimizer.param_groups for weight in group["params"]}
         if lacks := [name for name, p in self.model.named_parameters() if p.requires_grad and p not in has]:
-            fix = "make all layers in __init__; freeze by requires_grad_(False) or, to thaw it later, by an lr of 0"
+            fix = "make all layers in __init__; freeze some for good in build_model, or for some epochs in train_epoch"
             raise ConfigError(f"the optimizer lacks the weight {lacks[0]}", "in model.py or optimizer.py", fix)
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
