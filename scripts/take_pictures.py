@@ -2,9 +2,11 @@
 
     python scripts/take_pictures.py RUNS pictures/name.png [images|hparams|timeseries]
 
-Needs tensorboard, and Chromium as `chromium` (Debian's package); on other systems name it by the variable CHROMIUM.
+Those of the README are of runs of the defaults: of a cnn for classification, and a unet for segmentation. Needs
+tensorboard, and Chromium as `chromium` (Debian's package); on other systems name it by the variable CHROMIUM.
 """
 
+import argparse
 import os
 import socket
 import subprocess
@@ -54,4 +56,9 @@ def take(runs: Path, picture: Path, tab: str) -> None:
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "images")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", type=Path, help="the folder `runs` of a rendered project that has been trained")
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("tab", nargs="?", default="images", choices=["images", "hparams", "timeseries"])
+    given = parser.parse_args()
+    take(given.runs.resolve(), given.picture, given.tab)

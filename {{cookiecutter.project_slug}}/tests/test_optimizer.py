@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from {{ cookiecutter.__package }}.optimizer import AdamW, build_optimizer, build_schedule
+from {{ cookiecutter.__package }}.errors import ConfigError
+from {{ cookiecutter.__package }}.optimizer import AdamW, build_optimizer, build_schedule, layout
 
 
 def test_biases_and_norms_are_not_decayed() -> None:
@@ -17,6 +18,16 @@ def test_biases_and_norms_are_not_decayed() -> None:
     decayed, spared = build_optimizer(model, lr=0.1, weight_decay=0.05).param_groups
     assert {p.ndim for p in decayed["params"]} == {2, 4} and decayed["weight_decay"] == 0.05
     assert {p.ndim for p in spared["params"]} == {1} and spared["weight_decay"] == 0
+
+
+def test_a_weight_that_it_was_not_given_is_found_at_the_start() -> None:
+    """Its gradients would pile up, and count for --clip-norm."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    optimizer = torch.optim.SGD(model[0].parameters(), lr=0.1)
+    with pytest.raises(ConfigError, match=r"the optimizer lacks the weight 1\.weight; in model.py or optimizer"):
+        layout(model, optimizer, began=None)
+    model[1].requires_grad_(False)
+    assert layout(model, optimizer, began=None) == ["SGD", ["0.weight", "0.bias"]]
 
 
 def test_it_takes_the_steps_of_torch() -> None:

@@ -134,20 +134,6 @@ def test_a_layer_may_be_frozen_for_some_epochs(settings: Settings) -> None:
         assert torch.equal(first, before) == frozen
 
 
-def test_a_weight_that_the_optimizer_was_not_given_is_found_at_the_start(settings: Settings) -> None:
-    """Its gradients would pile up, and count for --clip-norm."""
-    experiment = Experiment(settings)
-    *most, _ = experiment.model.parameters()
-    with pytest.raises(ConfigError, match=r"the optimizer lacks the weight \w"):
-        Step(
-            experiment.model,
-            experiment.task,
-            torch.optim.SGD(most, lr=0.1),
-            device=CPU,
-            workers=experiment.workers,
-        )
-
-
 @pytest.mark.parametrize("kind", [float, np.float64])
 def test_a_schedule_may_compute_with_numpy(settings: Settings, kind: type) -> None:
     step, _, _ = build(settings)

@@ -328,20 +328,9 @@ def test_weights_that_broke_in_the_last_step_are_not_saved(settings: Settings) -
                 next(trainer.step.model.parameters()).data.fill_(float("nan"))
 
         trainer.step.optimizer.register_step_post_hook(break_weights)
-        with pytest.raises(DivergedError, match=r"val_loss is not finite \(nan\); after step 2 of epoch 1; try"):
+        with pytest.raises(DivergedError, match="the validation loss is nan; after step 2 of epoch 1; try a smaller"):
             trainer.fit()
         assert not trainer.run.last.exists() and not trainer.run.best.exists()
-
-
-def test_what_is_monitored_must_be_a_number(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or all epochs would be trained, and none of them saved as the best."""
-    with build(settings) as trainer:
-        name = trainer.step.task.figure_of_merit
-        metrics = type(trainer.step.task.metrics(trainer.step.device))
-        trainer.monitor, whole = f"val_{name}", metrics.compute
-        monkeypatch.setattr(metrics, "compute", lambda self: {**whole(self), name: torch.nan})
-        with pytest.raises(DivergedError, match=rf"val_{name} is not finite \(nan\); after step 2 of epoch 1; "):
-            trainer.fit()
 
 
 def test_a_signal_never_saves_broken_weights(settings: Settings) -> None:

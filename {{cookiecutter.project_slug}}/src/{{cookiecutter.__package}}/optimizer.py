@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import optimizer as torch_optimizer
 
-from .errors import RefusedError
+from .errors import ConfigError, RefusedError
 
 # Where torch keeps the hooks of one optimizer, and those of all. Should it rename them, it is as if there were some.
 HOOKS = "_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"
@@ -58,11 +58,20 @@ def build_optimizer(
     return AdamW(groups, lr=rate, fused=True, capturable=capturable)
 
 
+def require_trained(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Raise ConfigError if a weight should learn, perhaps by now only, and the optimizer does not have it."""
+    has = {weight for group in optimizer.param_groups for weight in group["params"]}
+    if lacks := [name for name, weight in model.named_parameters() if weight.requires_grad and weight not in has]:
+        fix = "make all layers in __init__; freeze some for good in build_model, or for some epochs in train_epoch"
+        raise ConfigError(f"the optimizer lacks the weight {lacks[0]}", "in model.py or optimizer.py", fix)
+
+
 def layout(model: nn.Module, optimizer: torch.optim.Optimizer, *, began: list[Any] | None) -> list[Any]:
     """Return which optimizer it is, and the weights in each of its groups: in this order, it keeps what it learns.
 
-    Raises RefusedError if a run `began` with another layout.
+    Raises ConfigError if it lacks one that should learn, and RefusedError if a run `began` with another layout.
     """
+    require_trained(model, optimizer)
     names = {weight: name for name, weight in model.named_parameters()}
     groups = [[names.get(weight) for weight in group["params"]] for group in optimizer.param_groups]
     found = [type(optimizer).__name__, *groups]

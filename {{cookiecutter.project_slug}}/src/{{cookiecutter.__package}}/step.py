@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .errors import ConfigError, DivergedError
+from .optimizer import require_trained
 from .task import Task
 from .workers import Workers
 
@@ -38,14 +39,6 @@ class Step:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.zero = torch.zeros((), device=self.device)
         self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
-        self.require_trained()
-
-    def require_trained(self) -> None:
-        """Raise ConfigError if a weight should learn, perhaps by now only, and the optimizer does not have it."""
-        has = {weight for group in self.optimizer.param_groups for weight in group["params"]}
-        if lacks := [name for name, p in self.model.named_parameters() if p.requires_grad and p not in has]:
-            fix = "make all layers in __init__; freeze some for good in build_model, or for some epochs in train_epoch"
-            raise ConfigError(f"the optimizer lacks the weight {lacks[0]}", "in model.py or optimizer.py", fix)
 
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Learn from the samples of this process in a batch of `count`.
@@ -85,7 +78,7 @@ class Step:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly. Raises DivergedError if fp16 takes none."""
-        self.require_trained()
+        require_trained(self.model, self.optimizer)
         model = self.model.state_dict()
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:  # halved at each step that it has left out
             raise DivergedError("the gradients are not finite", "in fp16", "train a new run with --precision bf16")

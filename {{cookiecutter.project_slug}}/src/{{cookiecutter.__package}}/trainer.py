@@ -98,9 +98,9 @@ class Trainer:
             **usage(self.step.device),
         }
         numbers = self.workers.collect(numbers)[0]  # of the first process: elsewhere, last bits may differ
-        if wrong := [name for name in ("val_loss", self.monitor) if not math.isfinite(numbers[name])]:
+        if not math.isfinite(loss := numbers["val_loss"]):
             where, fix = f"after step {self.global_step}", "try a smaller --lr, or look for wrong numbers in that split"
-            raise diverged(f"{wrong[0]} is not finite ({numbers[wrong[0]]})", where, self.epoch + 1, fix)
+            raise diverged(f"the validation loss is {loss}", where, self.epoch + 1, fix)
         self.epoch, self.batch = self.epoch + 1, 0
         improved = self.early_stopping.update(numbers[self.monitor], self.epoch)
         numbers[f"best_{self.monitor}"] = self.early_stopping.best

@@ -96,7 +96,7 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
         other = [name for name in {**saved, **built} if saved.get(name) != built.get(name)]
         what = f"the model has other weights than when the run began, such as {other[0]}"
         fix = "undo the change, or give a new setting its old value in config.yaml of the run, or start a new run"
-        raise RefusedError(what, "in model.py", fix)
+        raise RefusedError(what, "in model.py or data.py", fix)
     model.load_state_dict(weights)
 
 
