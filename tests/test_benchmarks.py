@@ -70,6 +70,18 @@ def test_the_peers_start_too(contender: str, package: str, tmp_path: Path) -> No
     assert len(ends) == 2
 
 
+@pytest.mark.matrix
+@pytest.mark.alone
+def test_it_is_as_fast_as_the_readme_says(tmp_path: Path) -> None:
+    """An epoch of an mlp beside its arithmetic alone; and that, and a whole command, beside a loop by hand."""
+    bench = Bench(tmp_path, Namespace(rounds=5, device="cpu", beside=[LIMIT, "notes' loop"], epochs=None))
+    epoch, whole = bench.epochs("mlp")["seconds"], bench.whole()["seconds"]
+    found = [ratios(epoch, OURS, LIMIT), ratios(epoch, "notes' loop", OURS), ratios(whole, "notes' loop", OURS)]
+    medians = [ratio["median"] for ratio in found]
+    print(f"to the limit, by hand to this (epoch, command): {', '.join(f'{median:.2f}' for median in medians)}")
+    assert medians[0] <= 1.25 and medians[1] >= 1.8 and medians[2] >= 1.35
+
+
 def test_the_readme_has_the_scores_of_the_defaults() -> None:
     rows = results("quality")["rows"].values()
     assert len(rows) == len(re.findall(r"^\|.* ± .* ± ", README, re.MULTILINE))
