@@ -24,10 +24,8 @@ def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor
     if task.targets.out_size <= MOST_CLASSES:
         figures["confusion"] = confusion_matrix(output.argmax(1), target, names)
     sure, predicted = output.softmax(1).max(1)  # (N,)
-    titles = {
-        n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})"
-        for n in worst(torch.where(predicted == target, 0, sure))
-    }
+    mistaken = worst(torch.where(predicted == target, 0, sure))
+    titles = {n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})" for n in mistaken}
     mistakes = show_samples(dataset, titles)
     return figures | ({"worst_mistakes": mistakes} if mistakes else {})
 

@@ -71,11 +71,9 @@ class Metrics:
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Count a batch: outputs (B, K), targets (B,) or (B, 1)."""
-        target = target.reshape(-1).long()
-        prediction = output.argmax(dim=1)  # (B,)
-        right = prediction == target
-        self.hits.index_add_(0, target, right.to(self.hits.dtype))
-        ones = torch.ones_like(target, dtype=self.hits.dtype)
+        target, prediction = target.reshape(-1).long(), output.argmax(dim=1)  # (B,)
+        self.hits.index_add_(0, target, (prediction == target).long())
+        ones = torch.ones_like(target)
         self.predicted.index_add_(0, prediction, ones)
         self.actual.index_add_(0, target, ones)
         if len(self.hits) > 5:

@@ -22,8 +22,7 @@ def load_splits(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
         whole = load(file, settings, groups=settings.groups)
         check_train(whole, settings, file, "")
         return cut(whole, ["train", "val", "test"], settings, strata(whole.y))
-    names = [name for name in (settings.x, settings.y, settings.groups) if name in file.members]
-    if names:
+    if names := [name for name in (settings.x, settings.y, settings.groups) if name in file.members]:
         what = f"the split of {' and '.join(names)} is unclear beside arrays of {given[-1]}"
         fix = f"name them {', '.join(n.removesuffix('_train') + '_train' for n in names)} (in flags, without _train)"
         raise DataError(what, f"in {settings.path}", fix)

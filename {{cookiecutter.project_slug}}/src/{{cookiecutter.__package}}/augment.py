@@ -16,9 +16,7 @@ class Augmentation:
     """
 
     def __init__(self, settings: AugmentSettings, *, sides: tuple[int, ...], dense: bool, seed: int) -> None:
-        self.settings = settings
-        self.dense = dense
-        self.seed = seed
+        self.settings, self.dense, self.seed = settings, dense, seed
         self.moves = settings.flip != "none" or settings.shift > 0
         if self.moves and settings.shift >= min(sides, default=0):
             fix = "shift less than the shortest side; tables take only --augment.noise"

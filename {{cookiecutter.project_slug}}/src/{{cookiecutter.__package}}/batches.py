@@ -38,13 +38,12 @@ def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> 
 
 def draws(call: Callable[[], object], device: torch.device) -> bool:
     """Return whether a call takes numbers from the global random generators, which are then put back."""
-    states, next_numbers, gpu = random_states(), [], device if device.type == "cuda" else None
+    states, after, gpu = random_states(), [], device if device.type == "cuda" else None
     for each in (lambda: None, call):
         each()
-        drawn = torch.rand((), device=gpu), torch.rand(()), random.random(), np.random.random()
-        next_numbers.append([float(number) for number in drawn])
+        after.append([float(torch.rand((), device=gpu)), float(torch.rand(())), random.random(), np.random.random()])
         restore_random_states(states)
-    return next_numbers[0] != next_numbers[1]
+    return after[0] != after[1]
 
 
 def batches_at_once(batch_size: int, numbers: int, *, most: int) -> int:
@@ -81,8 +80,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         self.count = len(self.dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
-        full, rest = divmod(self.count, self.batch_size)
-        self.sizes = [self.batch_size] * full + ([rest] if rest else [])  # how many samples each batch has
+        self.sizes = [min(self.batch_size, self.count - k) for k in range(0, self.count, self.batch_size)]  # of batches
         self.normalisation = self.normalisation and self.normalisation.to(self.device)
         self.block, self.index_device = 1, torch.device("cpu")
         if gives_batches(self.dataset):
@@ -108,27 +106,21 @@ class Batches:
 
     def fetch(self, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
-        if not parts:  # all of the epoch are done
-            return
         if gives_batches(self.dataset):
             several = self.batches_per_gather
             groups = [parts[k : k + several] for k in range(0, len(parts), several)]
-            indices = torch.cat(groups[0])
-            for k, group in enumerate(groups, 1):
-                x, y = self.dataset.batch(indices)
-                if k < len(groups):
-                    indices = torch.cat(groups[k])
-                    self.dataset.read_ahead(indices)  # this very tensor is asked for next
+            indices = [torch.cat(group) for group in groups]
+            for k, group in enumerate(groups):
+                x, y = self.dataset.batch(indices[k])
+                if k + 1 < len(groups):
+                    self.dataset.read_ahead(indices[k + 1])  # this very tensor is asked for next
                 sizes = [len(part) for part in group]
                 yield from zip(self.ready(x).split(sizes), on_device(y, self.device).split(sizes), strict=True)
         else:
-            loader = DataLoader(
-                self.dataset,
-                batch_sampler=[indices.tolist() or [0] for indices in parts],
-                generator=torch.Generator(),  # without one of its own, it would move the global one
-            )
-            for indices, (x, y) in zip(parts, loader, strict=True):
-                x, y = x[: len(indices)], y[: len(indices)]  # a share may be empty
+            positions = [part.tolist() or [0] for part in parts]  # a share may be empty
+            loader = DataLoader(self.dataset, batch_sampler=positions, generator=torch.Generator())  # not the global
+            for part, (x, y) in zip(parts, loader, strict=True):
+                x, y = x[: len(part)], y[: len(part)]
                 yield self.ready(x.float()), on_device(y, self.device)
 
     def ready(self, x: Tensor) -> Tensor:

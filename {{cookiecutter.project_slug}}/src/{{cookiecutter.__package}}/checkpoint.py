@@ -42,8 +42,9 @@ def serialize(state: dict[str, Any]) -> bytes:
 
 def is_plain(thing: Any) -> bool:
     """Return whether it is a number, a text, a tensor, or a dict, list or tuple of such."""
-    parts = [*thing, *thing.values()] if type(thing) in (dict, OrderedDict) else thing
-    return all(map(is_plain, parts)) if type(parts) in (list, tuple) else type(thing) in PLAIN
+    if type(thing) in (dict, OrderedDict):
+        return is_plain([*thing, *thing.values()])
+    return all(map(is_plain, thing)) if type(thing) in (list, tuple) else type(thing) in PLAIN
 
 
 def write_checkpoint(data: bytes, path: Path, *, keep: Path | None = None) -> None:

@@ -70,11 +70,13 @@ class Datasets:
             bar = progress(len(batches), "measuring", unit=" batches", over=batches.epoch())
             self.statistics = Normalisation.measure(x for x, _ in bar)
         self.normalisation = self.statistics if data.normalise else None
-        targets = {name: split.y for name, split in arrays.items()}
-        unused = [f"not used: {name}" for name in file.others(data.x, data.y, data.groups, "files")[:9]]
-        few = sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT
-        both = shared(arrays) if few and not checkpoint else []
-        self.doubts = [] if checkpoint else [*unused, *both, *doubts(self.splits, targets, self.statistics)]
+        self.doubts: list[str] = []
+        if not checkpoint:
+            self.doubts += [f"not used: {name}" for name in file.others(data.x, data.y, data.groups, "files")[:9]]
+            if sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT:
+                self.doubts += shared(arrays)
+            targets = {name: split.y for name, split in arrays.items()}
+            self.doubts += doubts(self.splits, targets, self.statistics)
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
         self.exact = repeats(train)
 

@@ -15,8 +15,7 @@ class EarlyStopping:
     """
 
     def __init__(self, *, patience: int, maximize: bool = False) -> None:
-        self.patience = patience
-        self.maximize = maximize
+        self.patience, self.maximize = patience, maximize
         self.best = -math.inf if maximize else math.inf
         self.best_epoch: int | None = None
         self.since_best = 0  # epochs

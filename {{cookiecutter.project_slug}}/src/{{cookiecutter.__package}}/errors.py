@@ -22,6 +22,7 @@ class ExperimentError(Exception):
 
     def __init__(self, what: str, where: str, fix: str) -> None:
         super().__init__(printable(f"{what}; {where}; {fix}"))
+        self.what = printable(what)
 
 
 class ConfigError(ExperimentError):
@@ -107,7 +108,10 @@ def width_of(text: str) -> int:
 def shorten(text: str, most: int) -> str:
     """Return a text without its middle if it takes more columns: names often differ at their end."""
     length = most * len(text) // max(1, width_of(text))
-    return text if len(text) <= length else f"{text[: length // 2 - 1]}...{text[2 - (length + 1) // 2 :]}"
+    if len(text) <= length:
+        return text
+    head, tail = length // 2 - 1, (length + 1) // 2 - 2
+    return f"{text[:head]}...{text[-tail:]}"
 
 
 def note(text: str) -> None:

@@ -12,9 +12,9 @@ from .augment import Augmentation
 from .batches import Batches, batches_at_once, evaluation_batch_size
 from .config import Settings
 from .datasets import Datasets
-from .device import choose_device, choose_precision, prepare, require_compiler, seed_everything
+from .device import choose_device, choose_precision, generator, prepare, require_compiler, seed_everything
 from .early_stopping import EarlyStopping
-from .graph import ReplayedStep, can_replay
+from .graph import ReplayedStep
 from .logbook import Logbook
 from .optimizer import build_optimizer, build_schedule, layout
 from .parsing import check_saved
@@ -68,8 +68,11 @@ class Experiment:
         start |= {"--device": self.device.type, "--precision": str(self.precision)}
         start |= {"data": self.data.sha256, "--data.resident": self.data.resident}
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
-        self.workers.seed(settings.seed)
-        self.replays = can_replay(settings, self.device, self.precision, self.workers)
+        if self.workers.rank:  # dropout of its own; the first one draws as if it were alone
+            torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())  # a CPU takes 32 bits only
+        # On a GPU, by one process, in fp32 or bf16. With --deterministic, no test has shown that a resume is exact.
+        plain = not (settings.deterministic or settings.compile or self.precision == torch.float16)
+        self.replays = settings.cuda_graph and plain and self.device.type == "cuda" and self.workers.size == 1
         rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
         self.optimizer = build_optimizer(prepare(self.model, self.device), **rates, capturable=self.replays)
         self.layout = layout(self.model, self.optimizer, began=checkpoint["layout"] if checkpoint else None)
@@ -123,7 +126,19 @@ class Experiment:
             epochs=settings.epochs,
             monitor=settings.monitor,
             interval=Interval(settings.checkpoint_every),
-            context=self.context(),
+            context={
+                "settings": to_yaml(settings),
+                "layout": self.layout,
+                "targets": vars(self.data.targets),
+                "sizes": self.data.sizes,
+                "sample_shape": list(self.data.sample_shape),
+                "statistics": vars(self.data.statistics),
+                "batch_size": self.data.batch_size,
+                "data_sha256": self.data.sha256,
+                "resident": self.data.resident,
+                "threads": torch.get_num_threads(),
+                "processes": self.workers.size,
+            },
         )
         if checkpoint:
             trainer.load_state_dict(checkpoint)
@@ -133,19 +148,3 @@ class Experiment:
             numbers = [f"best_{settings.monitor}", *(f"val_{name}" for name in self.task.maximize)]
             trainer.logbook.hyperparameters({**fixed, "batch-size": self.data.batch_size}, numbers)
         return trainer
-
-    def context(self) -> dict[str, Any]:
-        """Return what a checkpoint tells about the experiment, in plain types and tensors."""
-        return {
-            "settings": to_yaml(self.settings),
-            "layout": self.layout,
-            "targets": vars(self.targets),
-            "sizes": self.data.sizes,
-            "sample_shape": list(self.data.sample_shape),
-            "statistics": vars(self.data.statistics),
-            "batch_size": self.data.batch_size,
-            "data_sha256": self.data.sha256,
-            "resident": self.data.resident,
-            "threads": torch.get_num_threads(),
-            "processes": self.workers.size,
-        }

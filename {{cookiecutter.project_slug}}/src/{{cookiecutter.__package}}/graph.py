@@ -8,21 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .config import Settings
 from .errors import ConfigError, out_of_memory
 from .step import Step
-from .workers import Workers
 
 WARM_UP = 3  # ordinary steps before a recording: libraries start, and the optimizer makes its state
-
-
-def can_replay(settings: Settings, device: torch.device, precision: torch.dtype, workers: Workers) -> bool:
-    """Return whether steps are recorded: on a GPU, by one process, without torch.compile, in fp32 or bf16.
-
-    With --deterministic they are not: no test has shown that a resumed run has the same bits.
-    """
-    plain = not (settings.deterministic or settings.compile or precision == torch.float16)
-    return settings.cuda_graph and plain and device.type == "cuda" and workers.size == 1
 
 
 class ReplayedStep(Step):

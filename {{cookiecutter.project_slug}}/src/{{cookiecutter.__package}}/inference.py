@@ -23,7 +23,7 @@ from .model import build_model
 from .progress import progress
 from .run import settings_of
 from .scale import other_scale
-from .settings_file import CUT_BY, differing
+from .settings_file import cut_differently
 from .splits import Samples
 from .step import forward
 from .targets import Targets
@@ -39,7 +39,7 @@ class Trained:
 
     def __init__(self, run: Path, settings: Settings) -> None:
         checkpoint = load_best(run)
-        if differs := differing(checkpoint["settings"], settings, CUT_BY):
+        if differs := cut_differently(checkpoint["settings"], settings):
             what = f"the run has learned from the samples of {' '.join(differs)}, and its settings were edited since"
             raise RefusedError(what, f"in {run / 'config.yaml'}", "undo the edit: they would be taken for new ones")
         self.settings = settings
@@ -113,7 +113,8 @@ class Trained:
     def predict(self, x: Samples, path: Path | None = None) -> dict[str, Array]:
         """Return what the task predicts for samples (N, ...): as a file has them or, of a `path`, loaded from there."""
         if path is None:
-            x, path = channels_first(check(np.asarray(x), "in x"), self.settings.data.channels, "in x"), Path("x")
+            x, path = check(np.asarray(x), "in x"), Path("x")
+            x = channels_first(x, self.settings.data.channels, "in x")
         dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
         self.check(dataset, path)
         parts, batches = [], self.batches(dataset)
@@ -141,4 +142,5 @@ def score(
         total += task.loss(output, y) * count
         metrics.update(output, y)
         after()
-    return {name: float(number) for name, number in {"loss": total.item() / batches.count, **metrics.compute()}.items()}
+    numbers = {"loss": total.item() / batches.count, **metrics.compute()}
+    return {name: float(number) for name, number in numbers.items()}

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from colorama import Fore, Style, just_fix_windows_console
+from numpy.typing import NDArray
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
-from .array_file import Array
 from .errors import RefusedError, printable
 
 
@@ -31,8 +31,8 @@ class Logbook:
     def __init__(self, folder: Path, *, step: int = 0) -> None:
         just_fix_windows_console()
         cut_back(folder / "metrics.jsonl", step)
-        self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
-        self.log = (folder / "train.log").open("a", encoding="utf-8")
+        self.metrics = (folder / "metrics.jsonl").open("a", buffering=1, encoding="utf-8")  # line by line
+        self.log = (folder / "train.log").open("a", buffering=1, encoding="utf-8")
         self.has_curves = True
         threading.excepthook = without_writer
         logging.getLogger("matplotlib").setLevel("ERROR")  # on a new machine, it tells of its cache of fonts
@@ -52,7 +52,6 @@ class Logbook:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
         text = printable(text)
         self.log.write(text + "\n")
-        self.log.flush()
         plain = not colour or not sys.stdout.isatty() or "NO_COLOR" in os.environ
         try:
             tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
@@ -63,9 +62,7 @@ class Logbook:
     def epoch(self, line: str, numbers: Mapping[str, float], *, improved: bool) -> None:
         """Write down an epoch: the line for people, `numbers` (among them `step`) for programs."""
         self.write(line, colour=Fore.GREEN if improved else "")
-        numbers = {name: number if isinstance(number, int) else float(number) for name, number in numbers.items()}
-        self.metrics.write(json.dumps(numbers) + "\n")
-        self.metrics.flush()
+        self.metrics.write(json.dumps(numbers, default=float) + "\n")
         with self.curves():
             for name, number in numbers.items():
                 if name not in ("epoch", "step", "seconds"):
@@ -90,7 +87,7 @@ class Logbook:
                 self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
             self.writer.flush()
 
-    def figures(self, images: Mapping[str, Array], *, step: int) -> None:
+    def figures(self, images: Mapping[str, NDArray[Any]], *, step: int) -> None:
         """Show images (H, W, C) in TensorBoard, by name."""
         for name, image in images.items():
             with self.curves():

@@ -46,7 +46,7 @@ def check_saved(settings: Settings) -> None:
     try:
         back = parse(type(settings), flags_in(to_yaml(settings), "in config.yaml"), add_help=False)
     except (ConfigError, yaml.YAMLError) as error:
-        what = f"config.yaml could not hold the settings ({str(error).partition('; ')[0]})"
+        what = f"config.yaml could not hold the settings ({getattr(error, 'what', error)})"
         raise ConfigError(what, "in config.py, or where they are made", fix) from None
     given, found = (dict(flatten(asdict(each))) for each in (settings, back))
     if changed := [name for name in given if given[name] != found[name]]:
@@ -60,9 +60,8 @@ def check_command(arguments: list[str], commands: Collection[str]) -> None:
     if name not in (*commands, "--help", "-h") and not name.startswith("--tyro-"):  # which completes shell commands
         near = difflib.get_close_matches(name.lower(), commands, 1)
         fix = f"perhaps you meant {near[0]}" if near else f"put one of these first: {', '.join(commands)}"
-        if not arguments:
-            raise ConfigError("no command is given", "on the command line", fix)
-        raise ConfigError(f"{arguments[0]!r} is not a command", "on the command line", fix)
+        what = f"{arguments[0]!r} is not a command" if arguments else "no command is given"
+        raise ConfigError(what, "on the command line", fix)
 
 
 def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:

@@ -22,9 +22,9 @@ rcParams["text.parse_math"] = False  # nor is a dollar sign the start of a formu
 rcParams["font.family"] = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
 
 
-def grid(rows: int, columns: int, *, side: float = 1.6) -> tuple[Figure, list[Axes]]:
-    """Return a figure of rows x columns plots without ticks, each `side` inches wide, and the plots row by row."""
-    figure = Figure(figsize=(side * columns, 1.15 * side * rows), layout="constrained")
+def grid(rows: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure of rows x columns plots without ticks, each 1.6 inches wide, and the plots row by row."""
+    figure = Figure(figsize=(1.6 * columns, 1.84 * rows), layout="constrained")
     axes = np.ravel(figure.subplots(rows, columns, squeeze=False)).tolist()
     for each in axes:
         each.set_axis_off()

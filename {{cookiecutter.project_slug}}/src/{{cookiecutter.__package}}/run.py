@@ -115,7 +115,7 @@ def settings_of(folder: Path) -> tuple[Settings, list[str]]:
     try:
         saved = parse(Settings, read_flags(config), add_help=False)
     except ConfigError as error:
-        what = f"this code does not take the settings of the run ({str(error).partition('; ')[0]})"
+        what = f"this code does not take the settings of the run ({error.what})"
         raise RefusedError(what, f"in {config}", "use the code that wrote them, or put back a whole file") from None
     return saved, check_changes(saved_settings(config, saved), saved, folder)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,17 @@ def check_changes(saved: str, wanted: Settings, run: Path) -> list[str]:
     if gone := [name for name in before if name not in after]:
         fix = "go back to the code that has it, or start a new run"
         raise RefusedError(f"the run began with --{gone[0]}={before[gone[0]]}, which is gone", f"in {run}", fix)
-    changed = [name for name in before if name not in MAY_CHANGE and before[name] != after[name]]
-    if changed:
+    if changed := [name for name in before if name not in MAY_CHANGE and before[name] != after[name]]:
         began, asked = (" ".join(f"--{name}={values[name]}" for name in changed) for values in (before, after))
         fix = "resume without these flags, or start a new run"
         raise RefusedError(f"the run began with {began}, not {asked}", f"in {run}", fix)
     return [f"--{name}={value}" for name, value in after.items() if name not in before]
 
 
-def differing(saved: str, wanted: Settings, names: Iterable[str]) -> list[str]:
-    """Return, as flags, those of the named settings that differ from those `saved` in YAML."""
+def cut_differently(saved: str, wanted: Settings) -> list[str]:
+    """Return, as flags, what was `saved` in YAML of the settings that decide the splits, where it is not `wanted`."""
     before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
-    return [f"--{name}={before.get(name)}" for name in names if before.get(name) != after[name]]
+    return [f"--{name}={before.get(name)}" for name in CUT_BY if before.get(name) != after[name]]
 
 
 def saved_data(saved: str) -> DataSettings:
@@ -103,10 +102,11 @@ def flags_in(text: str, where: str) -> list[str]:
     if not isinstance(settings, Mapping):
         raise ConfigError("the file holds no settings", where, "write lines such as `lr: 0.01`")
     for key, value in settings.items():  # before anything follows its aliases, which could make it endless
-        for each in value.values() if isinstance(value, Mapping) else [value]:
-            if any(isinstance(inner, Mapping | list) for inner in (each if isinstance(each, list) else [each])):
-                fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
-                raise ConfigError(f"{key!r} holds settings too deep inside", where, fix)
+        group = list(value.values()) if isinstance(value, Mapping) else [value]
+        inner = [each for one in group for each in (one if isinstance(one, list) else [one])]
+        if any(isinstance(each, Mapping | list) for each in inner):
+            fix = "write lines such as `lr: 0.01`, and below `data:` lines such as `  path: mine.npz`"
+            raise ConfigError(f"{key!r} holds settings too deep inside", where, fix)
     if twice := [name for name, times in Counter(name for name, _ in flatten(settings)).items() if times > 1]:
         raise yaml.YAMLError(f"{twice[0]} is there twice")
     defaults = dict(flatten(asdict(Settings())))

@@ -87,12 +87,11 @@ class Step:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
-        own, saved = self.optimizer.state_dict()["param_groups"], state["optimizer"]
-        pairs = zip(saved["param_groups"], own, strict=True)
-        groups = [{**old, **{key: new[key] for key in NOT_FROM_CHECKPOINT & new.keys()}} for old, new in pairs]
+        saved, groups = state["optimizer"], []
+        for old, new in zip(saved["param_groups"], self.optimizer.state_dict()["param_groups"], strict=True):
+            groups.append({**old, **{key: new[key] for key in NOT_FROM_CHECKPOINT & new.keys()}})
         self.optimizer.load_state_dict({**saved, "param_groups": groups})
-        if state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
+        self.scaler.load_state_dict(state["scaler"])
 
 
 def check_refused(error: Exception) -> None:

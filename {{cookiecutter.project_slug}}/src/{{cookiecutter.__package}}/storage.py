@@ -31,7 +31,7 @@ def write_atomically(
         sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            temporary.unlink()
         what = f"cannot write {len(data):,} bytes ({error.strerror or error})"
         fix = "make room or choose another place, then run it again (a training with --resume)"
         raise StorageError(what, str(path), fix) from error

@@ -19,7 +19,7 @@ def describe_array(file: ArrayFile, name: str) -> str:
     try:
         array = file.read(name)
     except DataError as error:
-        return str(error).partition("; in ")[0]  # its "what"
+        return error.what
     kind = f"{array.dtype!s:<8.60} {array.shape!s:<21}"
     if array.dtype.kind not in "biuf" or array.size == 0:
         return kind.rstrip()
@@ -68,7 +68,8 @@ def learned(splits: dict[str, Array], own: DataSettings, sha256: str) -> dict[st
         file = ArrayFile(own.path)
         if file.sha256(own.x, own.y, own.groups) == sha256:
             known = digests(load_splits(file, own)["train"].x)
-            return {name: count for name, split in splits.items() if (count := int(np.isin(split, known).sum()))}
+            counts = {name: int(np.isin(split, known).sum()) for name, split in splits.items()}
+            return {name: count for name, count in counts.items() if count}
     return {}
 
 

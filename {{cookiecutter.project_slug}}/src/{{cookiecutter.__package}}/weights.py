@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from .datasets import Datasets
 from .errors import ConfigError, RefusedError, note
 from .memory import check_memory
 from .model import build_model
-from .settings_file import CUT_BY, differing, saved_data
+from .settings_file import cut_differently, saved_data
 from .survey import learned
 from .targets import Targets
 
@@ -26,9 +26,7 @@ from .targets import Targets
 class Undrawn(TorchFunctionMode):
     """Draws no weights: the meta device has none, and to draw them there imports torch's compiler, for two seconds."""
 
-    def __torch_function__(
-        self, function: Callable[..., Any], types: object, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: object, args: Any = (), kwargs: Any = None) -> Any:
         if function.__name__.endswith(("normal_", "uniform_")):
             return (*args, *(kwargs or {}).values())[0]
         return function(*args, **(kwargs or {}))
@@ -66,7 +64,8 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     same_task = other["targets"].keys() == vars(targets).keys()
     check_splits(run, other, settings, data, same_task=same_task)
     if not same_task or Targets(**other["targets"]).names != targets.names:
-        wider, own = (shapes(each.state_dict()) for each in (sketch(settings, shape, targets.out_size + 1), model))
+        wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
+        own = shapes(model.state_dict())
         anew = {name for name in wider if wider[name] != own[name]}
     return load_what_fits(model, other["model"], but=anew)
 
@@ -78,7 +77,7 @@ def check_splits(run: Path, other: dict[str, Any], settings: Settings, data: Dat
     """
     theirs, file = saved_data(other["settings"]), ArrayFile(settings.data.path)
     if data.cut_by_settings and file.sha256(theirs.x, theirs.y, theirs.groups) == other["data_sha256"]:
-        cut, fix = differing(other["settings"], settings, CUT_BY), "save the splits in the file: x_train, x_val, x_test"
+        cut, fix = cut_differently(other["settings"], settings), "save the splits in the file: x_train, x_val, x_test"
         if cut or not same_task:
             what = "that run has learned from samples that are kept for val and test here"
             fix = f"give {' '.join(cut)}, as it had, or {fix}" if cut else fix

@@ -11,7 +11,6 @@ from torch import Tensor, distributed, nn
 from torch.distributed import distributed_c10d
 from torch.distributed.rendezvous import rendezvous
 
-from .device import generator
 from .errors import LostError, RefusedError, out_of_memory
 from .torchrun import has_partners
 
@@ -34,11 +33,6 @@ class Workers:
         if self.size != (expected or self.size):
             what = f"the run is trained by {expected} processes, and now there are {self.size}"
             raise RefusedError(what, "on the command line", "start as many, or a new run")
-
-    def seed(self, seed: int) -> None:
-        """Give this process dropout of its own; the first one draws as if it were alone."""
-        if self.rank:  # of a seed, a CPU takes 32 bits only
-            torch.manual_seed(generator(seed, self.rank).initial_seed())
 
     def share(self, count: int) -> slice:
         """Return which of so many samples are for this process; of a small batch, that may be none."""
