@@ -38,10 +38,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
             train(experiment, run, stop)
     if fast_dev_run:
         return "every phase but the drawing works on one batch; nothing was kept"
-    runs = folder or settings.runs_dir
-    if folder and folder.parent.name == settings.name:  # else it was put somewhere else, alone
-        runs = folder.parent.parent
-    return f"look at it: {shlex.join(['tensorboard', '--logdir', str(runs)])}"
+    runs = folder.parent.parent if folder and folder.parent.name == settings.name else folder or settings.runs_dir
+    return f"look at it: {shlex.join(['tensorboard', '--logdir', str(runs)])}"  # alone, if it was put somewhere else
 
 
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = False) -> None:
