@@ -92,7 +92,9 @@ def test_the_curve_does_not_depend_on_the_number_of_processes(render: Render, ta
     one, two = metrics(project, "one"), metrics(project, "two")
     assert len(one) == len(two) == 3
     for a, b in zip(one, two, strict=True):
-        assert a == pytest.approx(b, rel=2e-3, abs=2e-3)
+        for name in ("train_loss", "val_loss"):
+            assert a[name] == pytest.approx(b[name], rel=1e-4)
+        assert a == pytest.approx(b, rel=1e-3, abs=4e-3)  # one sample may be classified otherwise
 
 
 @pytest.mark.parametrize(("task", "model"), sorted(HANDFUL), ids=["-".join(pair) for pair in sorted(HANDFUL)])
