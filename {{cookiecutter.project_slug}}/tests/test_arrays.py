@@ -201,6 +201,12 @@ def test_a_large_constant_is_no_reason_to_refuse() -> None:
         check_precision(np.array([column]).T, "in x")
 
 
+def test_long_integers_that_even_64_bit_floats_cannot_tell_apart_are_refused() -> None:
+    """Not taken for a constant, of which nothing would be learned."""
+    with pytest.raises(DataError, match=r"feature 0 lies within 0 of 2\.305843\S*e\+18; in x; subtract its mean"):
+        check_precision(np.arange(2**61, 2**61 + 9)[:, None], "in x")
+
+
 def test_seconds_since_1970_are_refused() -> None:
     """32-bit floats would round them to the same number."""
     for dtype in (np.int32, np.uint32, np.int64, np.float64, np.longdouble):

@@ -143,6 +143,10 @@ def test_a_run_is_exact_only_if_every_start_of_it_was(settings: Settings) -> Non
     (run.folder / "capsule.json").unlink()  # how it began, nobody knows any more
     assert write_capsule(run, exact=True, data_sha256="b") == []
     assert not read_json(run.folder / "capsule.json")["exact"]
+    run.write_json("capsule.json", {"exact": True, "starts": 5})  # somebody has edited it
+    assert write_capsule(run, exact=True, data_sha256="b") == []
+    told = read_json(run.folder / "capsule.json")
+    assert not told["exact"] and len(told["starts"]) == 1
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="there is no git")

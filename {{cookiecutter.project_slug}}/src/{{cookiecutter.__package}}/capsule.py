@@ -36,8 +36,9 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
     }
     first = read_json(run.folder / "capsule.json")
     has_saved = any(run.last.parent.glob("*.pt"))
-    if not (has_saved and {"exact", "starts"} <= first.keys()):  # it begins, or begins anew; or nobody knows how it did
-        first = {"exact": not has_saved, "starts": first.get("starts", []), **conditions}
+    starts = first["starts"] if isinstance(first.get("starts"), list) else []
+    if not (has_saved and starts and "exact" in first):  # it begins, or begins anew; or nobody knows how it did
+        first = {"exact": not has_saved, "starts": starts, **conditions}
     changed = {name: value for name, value in conditions.items() if first.get(name) != value}
     decisive = [name for name in changed if not name.startswith("git_")]  # the code that runs has its own digest
     capsule = {

@@ -47,13 +47,15 @@ def check_precision(x: Samples, where: str) -> None:
     if np.can_cast(x.dtype, np.float32):
         return
     axes, count = (0, *range(2, x.ndim)), math.prod(x.shape) // x.shape[1]
-    first = np.asarray(x[0], np.float64).reshape(x.shape[1], -1)[:, 0]  # (C,): sums of what differs lose no digits
-    total = squares = np.zeros(len(first))
+    first = np.asarray(x[0]).reshape(x.shape[1], -1)[:, 0]  # (C,): sums of what is off it lose no digits
+    total, squares, differs = np.zeros(len(first)), np.zeros(len(first)), np.zeros(len(first), bool)
     for _, part in chunks(x, "checking"):
-        off = part - first.reshape(-1, *[1] * (x.ndim - 2))
+        like = first.reshape(-1, *[1] * (x.ndim - 2))
+        off = part - like.astype(np.float64)
         total, squares = total + off.sum(axes), squares + np.square(off).sum(axes)
+        differs |= (part != like).any(axes)  # of long integers, `off` may be 0 all the same
     mean, deviation = first + total / count, np.sqrt(np.maximum(0, squares / count - np.square(total / count)))
-    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & (squares > 0))
+    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & differs)
     if len(lost):
         column = "feature" if x.ndim == 2 else "channel"
         what = f"{column} {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"

@@ -123,10 +123,8 @@ def note(text: str) -> None:
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code that the error ends a command with; 1 is for bugs."""
-    if isinstance(error, OSError) and error.errno in STORAGE:
+    if (isinstance(error, OSError) and error.errno in STORAGE) or out_of_memory(error):  # which have the same one
         return StorageError.exit_code
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):  # no path can be so
         return ConfigError.exit_code
-    if out_of_memory(error):
-        return OutOfMemoryError.exit_code
     return error.exit_code if isinstance(error, ExperimentError) else 1

@@ -44,7 +44,10 @@ def free_memory() -> int:
 
 def left_by_limits() -> Iterator[int]:
     """Yield what is left by each limit that a cluster's job or a container has; there may be several, or none."""
-    lines = MEMBERSHIP.read_text(errors="replace").splitlines() if MEMBERSHIP.exists() else []  # else it is not Linux
+    try:
+        lines = MEMBERSHIP.read_text(errors="replace").splitlines()
+    except OSError:  # not Linux
+        return
     for _, controllers, path in (line.split(":", 2) for line in lines):
         if controllers in ("", "memory"):  # version 2 of control groups, or version 1
             root = CGROUPS / controllers

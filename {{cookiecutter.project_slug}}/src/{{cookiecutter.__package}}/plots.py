@@ -67,7 +67,7 @@ def worst(losses: Tensor, count: int = 16) -> list[int]:
 
 
 def drawn(figure: Figure) -> Array:
-    """Return a figure as an image (H, W, 4), without pyplot: its import takes longer than to draw."""
+    """Return a figure as an image (H, W, 4)."""
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings(action="ignore"):  # letters that no font of this machine has
         canvas.draw()
