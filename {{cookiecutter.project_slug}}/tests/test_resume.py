@@ -77,7 +77,7 @@ def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Setting
     for seed, folder in enumerate(folders):
         assert (found := resume(settings, f"--seed={seed}")) and found.folder == folder
         assert (found.settings.seed, found.settings.lr) == (seed, 0.1)
-    with pytest.raises(RefusedError, match=r"the run began with --seed=2, not --seed=3; in .*-000002-abcd; resume wi"):
+    with pytest.raises(RefusedError, match=r"the run began with --seed=2, not --seed=3; in .*-000002-abcd; leave th"):
         resume(settings, "--seed=3")
     (folders[2] / "status.json").write_text("{")
     with pytest.raises(RefusedError, match=r"the file is damaged .*-000002-abcd/status.json; remove it"):
@@ -155,9 +155,9 @@ def test_a_run_of_other_code_is_named(run: Call, trained: Path) -> None:
         assert errors.endswith("; use the code that wrote them, or put back a whole file\n")
 
 
-def test_an_edited_name_may_look_like_a_date(run: Call, trained: Path) -> None:
+def test_an_edited_path_may_look_like_a_date(run: Call, trained: Path) -> None:
     config = trained / "config.yaml"
-    config.write_text(config.read_text().replace("name: ", "name: 2026-13-01 # was ", 1))
+    config.write_text(config.read_text().replace("runs_dir: ", "runs_dir: 2026-13-01 # was ", 1))
     assert run("evaluate", str(trained))[2] == ""
 
 

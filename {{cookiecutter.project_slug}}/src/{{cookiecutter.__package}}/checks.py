@@ -1,6 +1,5 @@
 """Whether values can be learned from: finite, of a kind that is a number or a label, told apart by 32-bit floats."""
 
-import math
 import sys
 from collections.abc import Iterator
 
@@ -39,26 +38,21 @@ def check(array: Array, where: str) -> Array:
 
 
 def check_precision(x: Samples, where: str) -> None:
-    """Raise DataError if a channel of training samples (N, C, ...) hardly deviates from its mean, for 32-bit floats.
+    """Raise DataError if all values of a channel of training samples (N, C, ...) are nearly the same 32-bit float.
 
-    They have seven digits: of values that deviate by less than 1e-5 of their mean, two or less would be left. Below
-    1e-30, too, deviations are refused: 32-bit floats end soon after.
+    They have seven digits: of values within 1e-5 of their middle, two or less would tell them apart. Below 1e-30, too,
+    differences are refused: 32-bit floats end soon after.
     """
     if np.can_cast(x.dtype, np.float32):
         return
-    axes, count = (0, *range(2, x.ndim)), math.prod(x.shape) // x.shape[1]
-    first = np.asarray(x[0]).reshape(x.shape[1], -1)[:, 0]  # (C,): sums of what is off it lose no digits
-    total, squares, differs = np.zeros(len(first)), np.zeros(len(first)), np.zeros(len(first), bool)
-    for _, part in chunks(x, "checking"):
-        like = first.reshape(-1, *[1] * (x.ndim - 2))
-        off = part - like.astype(np.float64)
-        total, squares = total + off.sum(axes), squares + np.square(off).sum(axes)
-        differs |= (part != like).any(axes)  # of long integers, `off` may be 0 all the same
-    mean, deviation = first + total / count, np.sqrt(np.maximum(0, squares / count - np.square(total / count)))
-    lost = np.flatnonzero((deviation < np.maximum(1e-5 * np.abs(mean), 1e-30)) & differs)
+    axes = (0, *range(2, x.ndim))
+    ends = [(part.min(axes), part.max(axes)) for _, part in chunks(x, "checking")]  # of each channel (C,), exactly
+    low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
+    middle, off = (np.asarray(end, np.float64) for end in (low / 2 + high / 2, high / 2 - low / 2))
+    lost = np.flatnonzero((off < np.maximum(1e-5 * np.abs(middle), 1e-30)) & (low < high))
     if len(lost):
         column = "feature" if x.ndim == 2 else "channel"
-        what = f"{column} {lost[0]} lies within {deviation[lost[0]]:.3g} of {mean[lost[0]]:.12g}"
+        what = f"{column} {lost[0]} lies within {off[lost[0]]:.3g} of {middle[lost[0]]:.12g}"
         fix = "subtract its mean, or rescale it, before you save it: 32-bit floats cannot tell such values apart"
         raise DataError(what, where, fix)
 

@@ -42,8 +42,7 @@ class Datasets:
             self.require_unchanged()
             data = replace(data, resident="yes" if checkpoint["resident"] else "no")
         arrays = load_splits(file, data)
-        self.cut_by_settings = "val" not in given_splits(file, data)  # the file does not tell who is in val
-        self.has_groups = self.cut_by_settings and arrays["train"].groups is not None
+        self.has_groups = arrays["train"].groups is not None and "val" not in given_splits(file, data)
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))

@@ -17,13 +17,13 @@ from .checks import check
 from .config import Settings
 from .data import Normalisation, build_dataset
 from .device import choose_device, choose_precision, prepare
-from .errors import DataError, RefusedError, note
+from .errors import DataError, note
 from .memory import check_memory
 from .model import build_model
 from .progress import progress
 from .run import settings_of
 from .scale import other_scale
-from .settings_file import cut_differently
+from .settings_file import check_changes
 from .splits import Samples
 from .step import forward
 from .targets import Targets
@@ -34,14 +34,12 @@ from .weights import load_weights
 class Trained:
     """The best checkpoint of a run directory, with the statistics and the names that it was trained with.
 
-    Raises ConfigError if there is none, RefusedError if it is damaged, or model.py or the splits have changed.
+    Raises ConfigError if there is none, RefusedError if it is damaged, or model.py or the settings have changed.
     """
 
     def __init__(self, run: Path, settings: Settings) -> None:
         checkpoint = load_best(run)
-        if differs := cut_differently(checkpoint["settings"], settings):
-            what = f"the run has learned from the samples of {' '.join(differs)}, and its settings were edited since"
-            raise RefusedError(what, f"in {run / 'config.yaml'}", "undo the edit: they would be taken for new ones")
+        check_changes(checkpoint["settings"], settings, run)  # by another seed, samples of train would be those of test
         self.settings = settings
         self.epoch, self.data_sha256 = checkpoint["progress"]["epoch"], checkpoint["data_sha256"]
         self.sample_shape = tuple(checkpoint["sample_shape"])

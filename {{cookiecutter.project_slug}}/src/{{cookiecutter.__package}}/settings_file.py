@@ -15,8 +15,6 @@ from .errors import ConfigError, RefusedError
 
 # What may change when a run is resumed; the data is known by its digest, wherever it lies.
 MAY_CHANGE = {"runs-dir", "epochs", "patience", "checkpoint-every", "device", "cuda-graph", "data.path"}
-# What decides which sample is in which split.
-CUT_BY = ("data.y", "data.groups", "data.split", "data.split-seed", "data.val-share", "data.test-share")
 
 
 def to_yaml(settings: Settings) -> str:
@@ -41,15 +39,9 @@ def check_changes(saved: str, wanted: Settings, run: Path) -> list[str]:
         raise RefusedError(f"the run began with --{gone[0]}={before[gone[0]]}, which is gone", f"in {run}", fix)
     if changed := [name for name in before if name not in MAY_CHANGE and before[name] != after[name]]:
         began, asked = (" ".join(f"--{name}={values[name]}" for name in changed) for values in (before, after))
-        fix = "resume without these flags, or start a new run"
+        fix = "leave these flags out, or undo the edit of config.yaml, or start a new run"
         raise RefusedError(f"the run began with {began}, not {asked}", f"in {run}", fix)
     return [f"--{name}={value}" for name, value in after.items() if name not in before]
-
-
-def cut_differently(saved: str, wanted: Settings) -> list[str]:
-    """Return, as flags, what was `saved` in YAML of the settings that decide the splits, where it is not `wanted`."""
-    before, after = (dict(flatten(yaml.safe_load(text))) for text in (saved, to_yaml(wanted)))
-    return [f"--{name}={before.get(name)}" for name in CUT_BY if before.get(name) != after[name]]
 
 
 def saved_data(saved: str) -> DataSettings:

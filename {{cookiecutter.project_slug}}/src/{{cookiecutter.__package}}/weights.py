@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .array_file import ArrayFile
 from .checkpoint import load_best
 from .config import Settings
 from .datasets import Datasets
 from .errors import ConfigError, RefusedError, note
 from .memory import check_memory
 from .model import build_model
-from .settings_file import cut_differently, saved_data
+from .settings_file import saved_data
 from .survey import learned
 from .targets import Targets
 
@@ -58,34 +57,22 @@ def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Modu
 def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int, ...], data: Datasets) -> list[str]:
     """Take what fits from another run's best checkpoint; return the names of the weights that start anew.
 
-    Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError.
+    Where the targets are others, so are the weights whose shape depends on their number. If it has learned from samples
+    that are in val or test here, notes tell how many. Raises ConfigError.
     """
     other, anew, targets = load_best(run), set(), data.targets
     same_task = other["targets"].keys() == vars(targets).keys()
-    check_splits(run, other, settings, data, same_task=same_task)
+    theirs = saved_data(other["settings"])
+    if not theirs.path.exists():  # it may have been moved here
+        theirs = replace(theirs, path=settings.data.path)
+    for name, count in learned(data.held_out, replace(theirs, resident="auto"), other["data_sha256"]).items():
+        those = f"{count:,} of the {len(data.held_out[name]):,} samples of {name}"
+        note(f"the run of --init-from has learned from {those}: scores on them are too good")
     if not same_task or Targets(**other["targets"]).names != targets.names:
         wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
         own = shapes(model.state_dict())
         anew = {name for name in wider if wider[name] != own[name]}
     return load_what_fits(model, other["model"], but=anew)
-
-
-def check_splits(run: Path, other: dict[str, Any], settings: Settings, data: Datasets, *, same_task: bool) -> None:
-    """Raise ConfigError if another run has learned from samples of this file that are in val or test here.
-
-    Scores would be too good. If it has learned from another file, count the samples that are in both.
-    """
-    theirs, file = saved_data(other["settings"]), ArrayFile(settings.data.path)
-    if data.cut_by_settings and file.sha256(theirs.x, theirs.y, theirs.groups) == other["data_sha256"]:
-        cut, fix = cut_differently(other["settings"], settings), "save the splits in the file: x_train, x_val, x_test"
-        if cut or not same_task:
-            what = "that run has learned from samples that are kept for val and test here"
-            fix = f"give {' '.join(cut)}, as it had, or {fix}" if cut else fix
-            raise ConfigError(what, f"in {run}", fix)
-    else:
-        for name, count in learned(data.held_out, replace(theirs, resident="auto"), other["data_sha256"]).items():
-            those = f"{count:,} of the {len(data.held_out[name]):,} samples of {name}"
-            note(f"the run of --init-from has learned from {those}: scores on them are too good")
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
