@@ -48,6 +48,67 @@ class Lazy(Dataset[tuple[Tensor, Tensor]]):
         return torch.tensor(self.x[index], dtype=torch.float32), torch.tensor(self.y[index])
 '''
 
+# What students get wrong: an edit, and what the last line then says of it.
+MISTAKES: dict[str, tuple[str, tuple[str, str], int, str]] = {
+    "a scheduler of torch": (
+        "trainer.py",
+        (
+            "        self.save(best=improved)\n",
+            "        torch.optim.lr_scheduler.StepLR(self.step.optimizer, 1, 0.1).step()\n",
+        ),
+        2,
+        "error: the learning rate is set by something else, too; in trainer.py; let build_schedule in optimizer.py ",
+    ),
+    "targets of all samples": (
+        "data.py",
+        (".float(), self.y.index_select(0, indices)\n", ".float(), self.y\n"),
+        1,
+        "error: ValueError: batch, in data.py, returned 1 samples and 1257 targets for one position; ",
+    ),
+    "half of the samples": (
+        "batches.py",
+        ("        return torch.randperm(count, generator=numbers)\n", "        return torch.randperm(count // 2)\n"),
+        1,
+        "error: ValueError: permutation, in batches.py, returned 628 positions, not 1257; ",
+    ),
+    "the logarithm of zero": (
+        "data.py",
+        (".index_select(0, indices).float(), self", ".index_select(0, indices).log(), self"),
+        2,
+        "error: the dataset makes numbers that are not finite; in data.py; look there for a logarithm, ",
+    ),
+    "a metric that is not computed": (
+        "task.py",
+        ('"macro_f1": True}', '"macro_f1": True, "recall": True}'),
+        1,
+        "error: ValueError: Metrics.compute, in task.py, returned accuracy, macro_f1, top_5_accuracy: not what ",
+    ),
+    "a metric called loss": (
+        "task.py",
+        ('            "accuracy": self.hits', '            "loss": 1.0,\n            "accuracy": self.hits'),
+        1,
+        "error: ValueError: Metrics.compute, in task.py, returned loss, accuracy, macro_f1, top_5_accuracy: not what ",
+    ),
+    "a forgotten return": (
+        "model.py",
+        ("        return self.output(x)", "        self.output(x)"),
+        1,
+        "error: TypeError: forward of the model, in model.py, returned a NoneType, not a tensor; ",
+    ),
+    "weights that are all frozen": (
+        "model.py",
+        ("        return self.output(x)", "        return self.output(x).detach()"),
+        1,
+        "error: TypeError: the loss, in task.py, does not depend on a weight that learns: it is tensor(",
+    ),
+    "a forgotten colon": (
+        "model.py",
+        ("class CNN(nn.Module):", "class CNN(nn.Module)"),
+        1,
+        "error: SyntaxError: expected ':' (model.py, line ",
+    ),
+}
+
 BATCH_NORM = ("nn.Linear(in_size, hidden_size), ", "nn.Linear(in_size, hidden_size), nn.BatchNorm1d(hidden_size), ")
 
 
@@ -150,3 +211,24 @@ def test_what_a_library_leaves_for_the_end_of_the_process_is_still_done(project:
     path.write_text(path.read_text(encoding="utf-8") + end, encoding="utf-8")
     output, _ = run(project, "train", "--fast-dev-run")
     assert output.endswith("nothing was kept\nuploaded")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_with_its_place(project: Path, mistake: str) -> None:
+    file, change, code, sentence = MISTAKES[mistake]
+    edit(project, file, change)
+    _, errors = run(project, "train", "--epochs=2", code=code)
+    assert errors.splitlines()[-1].startswith(sentence)
+
+
+def test_more_numbers_may_be_predicted(project: Path, tmp_path: Path) -> None:
+    """In a table, their columns are numbered, if nobody names them."""
+    train(project)
+    edit(
+        project,
+        "task.py",
+        ('"probability": probabilities}', '"probability": probabilities, "two": probabilities[:, :2]}'),
+    )
+    flags = (str(newest_run(project)), "--data.path=data/digits.npz", f"--out={tmp_path / 'out.csv'}")
+    run(project, "predict", *flags)
+    assert "probability_9,two_0,two_1," in (tmp_path / "out.csv").read_text().splitlines()[0]

@@ -6,9 +6,11 @@ import pytest
 
 from {{ cookiecutter.__package }}.early_stopping import EarlyStopping
 
+LOSS = {"monitor": "val_loss", "maximize": {"loss": False}}
+
 
 def epochs_until_stop(values: list[float], *, patience: int, maximize: bool = False) -> int | None:
-    stopping = EarlyStopping(patience=patience, maximize=maximize)
+    stopping = EarlyStopping("val_loss", {"loss": maximize}, patience=patience)
     for epoch, value in enumerate(values, start=1):
         stopping.update(value, epoch)
         if stopping.should_stop:
@@ -23,7 +25,8 @@ def test_stops_after_exactly_patience_since_best(patience: int) -> None:
 
 def test_zero_never_stops() -> None:
     assert epochs_until_stop([1.0] * 100, patience=0) is None
-    assert "patience" in str(EarlyStopping(patience=3)) and "patience" not in str(EarlyStopping(patience=0))
+    told = ["patience" in str(EarlyStopping(**LOSS, patience=patience)) for patience in (3, 0)]
+    assert told == [True, False]
 
 
 def test_an_equal_value_is_no_improvement() -> None:
@@ -31,7 +34,7 @@ def test_an_equal_value_is_no_improvement() -> None:
 
 
 def test_nan_never_wins() -> None:
-    stopping = EarlyStopping(patience=3)
+    stopping = EarlyStopping(**LOSS, patience=3)
     assert not stopping.update(math.nan, 1)
     assert stopping.update(5.0, 2)
     assert not stopping.update(math.nan, 3)
@@ -43,7 +46,7 @@ def test_a_metric_may_be_maximized() -> None:
 
 
 def test_its_state_survives_a_checkpoint() -> None:
-    stopping, resumed = EarlyStopping(patience=2), EarlyStopping(patience=2)
+    stopping, resumed = (EarlyStopping(**LOSS, patience=2) for _ in range(2))
     stopping.update(1.0, 1)
     stopping.update(2.0, 2)
     resumed.load_state_dict(stopping.state_dict())

@@ -27,6 +27,15 @@ def test_runs_of_the_same_second_have_directories_of_their_own(settings: Setting
     assert len({*folders}) == 50 and {folder.parent for folder in folders} == {settings.runs_dir / settings.name}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere, folders cannot be flushed")
+def test_a_new_run_is_found_after_a_power_cut(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved in a folder is lost if the folder is: its own entry must be on the disk, too."""
+    flushed, flush = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (flushed.add(os.fstat(file).st_ino), flush(file)))
+    run = Run.create(settings)
+    assert flushed >= {run.folder.parent.stat().st_ino, settings.runs_dir.stat().st_ino}
+
+
 def test_the_newest_run_is_the_last_by_its_name(settings: Settings) -> None:
     """Even if several start within a second, as those of a loop over seeds do."""
     folders = []

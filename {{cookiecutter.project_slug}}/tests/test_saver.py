@@ -35,6 +35,26 @@ def test_the_best_checkpoint_is_written_first(settings: Settings) -> None:
         assert not run.last.exists()
 
 
+def test_a_best_checkpoint_that_could_not_be_written_is_written_before_the_next_last_one(settings: Settings) -> None:
+    """Which tells of it: without it, a resumed run would be refused, or scored by an older one."""
+    with Run.create(settings) as run:
+        run.begin()
+        run.best.mkdir()
+        saver = Saver(run)
+        saver.save({"number": 1}, best=True)
+        assert isinstance(saver.writing.exception(), StorageError)
+        with pytest.raises(StorageError):
+            saver.save({"number": 2}, best=False)  # nor can it be written now
+        assert isinstance(saver.writing.exception(), StorageError) and not run.last.exists()
+        run.best.rmdir()
+        with pytest.raises(StorageError):
+            saver.save({"number": 3}, best=False)
+        saver.wait()
+        saver.save({"number": 4}, best=False)
+        saver.wait()
+        assert [load_checkpoint(path)["number"] for path in (run.best, run.previous, run.last)] == [1, 3, 4]
+
+
 def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:
     with Run.create(settings) as run:
         run.begin()

@@ -142,7 +142,7 @@ def test_an_exception_in_init_closes_the_writer_too(settings: Settings) -> None:
     with pytest.raises(AttributeError):
         Trainer(
             step=None, schedule=None, train_batches=None, val_batches=None, early_stopping=None, logbook=logbook,
-            run=run, stop=StopRequest(), epochs=1, monitor="val_loss", interval=Interval("epoch"), context={},
+            run=run, stop=StopRequest(), epochs=1, interval=Interval("epoch"), context={},
         )  # fmt: skip
     gc.collect()
     assert logbook.writer.file_writer is None

@@ -80,17 +80,13 @@ def build_model(
     """
     in_channels, *sides = sample_shape
     if len(sides) not in CONVOLUTIONS:
-        raise ConfigError(
-            f"a cnn needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
-            "in build_model",
-            "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals",
-        )
+        what = f"a cnn needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"
+        fix = "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals"
+        raise ConfigError(what, "in build_model", fix)
     if min(sides) < 2**depth:
-        raise ConfigError(
-            f"samples of shape {sample_shape} are too small to be halved --model.depth={depth} times",
-            "in build_model",
-            f"a side needs 2 ** depth = {2**depth} positions: use a smaller --model.depth or larger samples",
-        )
+        what = f"samples of shape {sample_shape} are too small to be halved --model.depth={depth} times"
+        fix = f"a side needs 2 ** depth = {2**depth} positions: use a smaller --model.depth or larger samples"
+        raise ConfigError(what, "in build_model", fix)
     with torch.random.fork_rng([]), torch.device("cpu"), torch.inference_mode():  # as if nothing had been drawn
         thin = build_stages(1, dimensions=len(sides), width=1, depth=depth).eval()  # cheap; wider for GroupNorm
         positions = thin(torch.zeros(1, 1, *sides)).shape[2:]

@@ -97,11 +97,9 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, stem: str, dept
     """
     in_channels, *sides = sample_shape
     if len(sides) not in CONVOLUTIONS:
-        raise ConfigError(
-            f"a resnet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
-            "in build_model",
-            "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals",
-        )
+        what = f"a resnet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"
+        fix = "an mlp for tables; x.reshape(-1, 1, height, width) for flat images; --data.channels none for signals"
+        raise ConfigError(what, "in build_model", fix)
     return ResNet(
         in_channels=in_channels,
         out_size=out_size,

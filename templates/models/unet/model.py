@@ -75,11 +75,9 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, dep
     """
     in_channels, *sides = sample_shape
     if len(sides) not in CONVOLUTIONS:
-        raise ConfigError(
-            f"a unet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}",
-            "in build_model",
-            "say where the channels are with --data.channels (none: grey images or volumes, single signals)",
-        )
+        what = f"a unet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"
+        fix = "say where the channels are with --data.channels (none: grey images or volumes, single signals)"
+        raise ConfigError(what, "in build_model", fix)
     return UNet(
         in_channels=in_channels, out_size=out_size, dimensions=len(sides), width=width, depth=depth, dropout=dropout
     )

@@ -82,6 +82,8 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
     if y.dtype.kind == "U" or not sides or sides not in (own, own[1:], own[:-1]):
         what = f"the targets are of type {y.dtype} and shape {own}, and the samples have shape {sample_shape}"
         fix = "enlarge the samples to the sides of their targets, or cut those; --data.channels says where channels are"
+        if not own:
+            fix = "to learn one number for each sample, use the template again (regression, classification)"
         if own == sample_shape:
             fix = "if samples have no channels (single signals), say --data.channels none"
         if y.dtype.kind == "U":

@@ -49,12 +49,17 @@ def test_statistics_are_plain_numbers(dtype: type) -> None:
     assert {type(number) for number in (*learned.mean, *learned.std, learned.low, learned.high)} == {float}
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 5, 3), (2,), (2, 4, 5), (2, 1, 1, 5, 4)])
+@pytest.mark.parametrize("shape", [(2, 3, 5, 3), (2, 4, 5), (2, 1, 1, 5, 4)])
 def test_targets_of_other_sides_get_one_sentence(shape: tuple[int, ...]) -> None:
     with pytest.raises(
         DataError, match=r"the targets are of type .* and the samples have shape \(1, 5, 4\); in y; enl"
     ):
         arrange(np.zeros(shape), (1, 5, 4), "in y")
+
+
+def test_one_number_for_each_sample_is_another_task() -> None:
+    with pytest.raises(DataError, match=r"and shape \(\), .*; in y; to learn one number for each sample, use the"):
+        arrange(np.zeros(2), (1, 5, 4), "in y")
 
 
 def test_tables_have_no_positions() -> None:

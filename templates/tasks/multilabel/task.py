@@ -26,9 +26,10 @@ class Task:
         """Return the mean binary cross entropy of outputs (B, L) for targets (B, L) of 0 and 1.
 
         With balanced weights, both answers to a label weigh the same over the training split. Raises ValueError for
-        other shapes.
+        other shapes, and if the arguments are swapped.
         """
-        if output.shape != target.shape or output.shape[1:] != (self.targets.out_size,):
+        shape = (len(output), self.targets.out_size)
+        if not (output.shape == target.shape == shape and output.is_floating_point()):
             raise ValueError(
                 f"loss(output, target) takes outputs and targets (B, {self.targets.out_size}), in this order; "
                 f"it was given {tuple(output.shape)} and {tuple(target.shape)}"

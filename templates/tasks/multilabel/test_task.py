@@ -45,6 +45,8 @@ def test_other_shapes_are_refused_in_a_sentence() -> None:
         task().loss(OUTPUT, TARGET[:, 0])
     with pytest.raises(ValueError, match=r"\(B, 2\), .*; it was given \(4, 3\) and \(4, 3\)"):
         task().loss(OUTPUT[:, [0, 1, 1]], TARGET[:, [0, 1, 1]])
+    with pytest.raises(ValueError, match="in this order"):
+        task().loss(TARGET, OUTPUT)
 
 
 def test_metrics_take_no_output_that_would_be_broadcast() -> None:

@@ -96,6 +96,8 @@ class Batches:
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
         order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.index_device)
+        if len(order) != self.count:
+            raise ValueError(f"permutation, in batches.py, returned {len(order)} positions, not {self.count}")
         share = self.workers.share if self.workers else slice  # of a batch of so many samples
         parts = [part[share(len(part))] for part in order.split(self.batch_size)[start:]]
         for batch, (x, y) in enumerate(self.fetch(parts), start):

@@ -73,8 +73,9 @@ def sentence(error: Exception) -> str:
     if exit_code(error) != 1 and isinstance(error, OSError):
         fix = "make room, or let it read and write there, or choose another path (--runs-dir, --out)"
         return printable(f"{error.strerror}; {error.filename or 'where it was written'}; {fix}")
-    # A bug, or an exception in code that the user has edited: the last place in this package is where to look.
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(error.__traceback__)  # the last one in this package is where to look
+    if isinstance(error, SyntaxError):
+        frames.append(traceback.FrameSummary(str(error.filename), error.lineno, ""))
     frame = next(frame for frame in reversed(frames) if Path(frame.filename).is_relative_to(Path(__file__).parent))
     what = f"{type(error).__name__}: {error}".splitlines()[0]
     return printable(f"{what}; {frame.filename}:{frame.lineno}; see the traceback above")

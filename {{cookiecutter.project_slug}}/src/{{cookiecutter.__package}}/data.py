@@ -28,6 +28,8 @@ def build_dataset(x: Samples, y: Array, settings: DataSettings) -> Dataset[tuple
 def one_sample(dataset: "ArrayDataset", index: int) -> tuple[Tensor, Tensor]:
     """Return a sample (C, ...) and its target, of a batch of one."""
     x, y = dataset.batch(torch.tensor([index], device=dataset.device))
+    if not len(x) == len(y) == 1:
+        raise ValueError(f"batch, in data.py, returned {len(x)} samples and {len(y)} targets for one position")
     return x[0], y[0]
 
 

@@ -68,6 +68,9 @@ class Datasets:
             batches = Batches(train, batch_size=size, device=torch.device("cpu"))
             bar = progress(len(batches), "measuring", unit=" batches", over=batches.epoch())
             self.statistics = Normalisation.measure(x for x, _ in bar)
+            if not self.statistics.mean.isfinite().all():
+                fix = "look there for a logarithm, a root or a division: the files have no such number"
+                raise DataError("the dataset makes numbers that are not finite", "in data.py", fix)
         self.normalisation = self.statistics if data.normalise else None
         self.doubts: list[str] = []
         if not checkpoint:

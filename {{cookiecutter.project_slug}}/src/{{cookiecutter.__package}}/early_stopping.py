@@ -8,25 +8,20 @@ from .errors import ConfigError
 
 
 class EarlyStopping:
-    """Watches one number per epoch.
+    """Watches one number of each epoch: `val_` and a name among `maximize`, which says whether more of it is better.
 
     An epoch improves only if it is strictly better than the best one; NaN never is. Training should stop after
-    `patience` epochs in a row without improvement; a patience of 0 never stops it.
+    `patience` epochs in a row without improvement; a patience of 0 never stops it. Raises ConfigError for other names.
     """
 
-    def __init__(self, *, patience: int, maximize: bool = False) -> None:
-        self.patience, self.maximize = patience, maximize
-        self.best = -math.inf if maximize else math.inf
-        self.best_epoch: int | None = None
-        self.since_best = 0  # epochs
-
-    @classmethod
-    def of(cls, monitor: str, maximize: Mapping[str, bool], *, patience: int) -> "EarlyStopping":
-        """Return what watches one of these numbers: `val_` and its name. Raises ConfigError if there is none."""
+    def __init__(self, monitor: str, maximize: Mapping[str, bool], *, patience: int) -> None:
         numbers = {f"val_{name}": more for name, more in maximize.items()}
         if monitor not in numbers:
             raise ConfigError(f"--monitor is {monitor}", "in the settings", f"choose one of: {', '.join(numbers)}")
-        return cls(patience=patience, maximize=numbers[monitor])
+        self.monitor, self.maximize, self.patience = monitor, numbers[monitor], patience
+        self.best = -math.inf if self.maximize else math.inf
+        self.best_epoch: int | None = None
+        self.since_best = 0  # epochs
 
     def update(self, value: float, epoch: int) -> bool:
         """Record the value of an epoch and return whether it is the best so far."""

@@ -61,7 +61,7 @@ class Experiment:
             load_weights(self.model, checkpoint["model"])
         elif settings.init_from:
             self.not_loaded = init_from(settings.init_from, self.model, settings, self.input_shape, self.data)
-        self.early_stopping = EarlyStopping.of(settings.monitor, self.task.maximize, patience=settings.patience)
+        self.early_stopping = EarlyStopping(settings.monitor, self.task.maximize, patience=settings.patience)
         self.workers = Workers(self.device, expected=checkpoint["processes"] if checkpoint else None)
         own = ("device", "runs-dir", "data.path")  # which may differ from machine to machine
         start = {f"--{name}": value for name, value in flatten(asdict(settings)) if name not in own}
@@ -124,7 +124,6 @@ class Experiment:
             run=run,
             stop=stop,
             epochs=settings.epochs,
-            monitor=settings.monitor,
             interval=Interval(settings.checkpoint_every),
             context={
                 "settings": to_yaml(settings),

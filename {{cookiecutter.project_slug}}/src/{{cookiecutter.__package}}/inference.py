@@ -132,13 +132,16 @@ def score(
     forward: Callable[[Tensor], Tensor], task: Task, metrics: Metrics, batches: Batches, after: Callable[[], object]
 ) -> dict[str, float]:
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
-    total = torch.zeros((), device=batches.device)
+    losses = []
     for (x, y), count in zip(batches.epoch(), batches.sizes, strict=True):
         output = forward(x)
         if batches.workers:
             output, y = batches.workers.gather(output, count), batches.workers.gather(y, count)
-        total += task.loss(output, y) * count
+        losses.append(task.loss(output, y) * count)
         metrics.update(output, y)
         after()
-    numbers = {"loss": total.item() / batches.count, **metrics.compute()}
-    return {name: float(number) for name, number in numbers.items()}
+    numbers = metrics.compute()
+    if any((name in numbers) == (name == "loss") for name in task.maximize):
+        raise ValueError(f"Metrics.compute, in task.py, returned {', '.join(numbers)}: not what maximize there names")
+    loss = torch.stack(losses).cpu().double().sum().item() / batches.count
+    return {"loss": loss, **{name: float(number) for name, number in numbers.items()}}

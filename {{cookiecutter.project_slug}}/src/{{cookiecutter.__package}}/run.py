@@ -14,7 +14,7 @@ from .config import Settings
 from .errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError, exit_code
 from .parsing import parse
 from .settings_file import check_changes, read_flags, saved_settings, to_yaml
-from .storage import write_atomically
+from .storage import sync_folder, write_atomically
 
 
 class Run:
@@ -45,6 +45,8 @@ class Run:
                 folder = parent / f"{time:%Y%m%d-%H%M%S}-{time.microsecond * 2**16 // 10**6:04x}"  # sorted by time
                 with suppress(FileExistsError):
                     folder.mkdir()
+                    for each in (parent, parent.parent):  # what is saved in it should be found after a power cut
+                        sync_folder(each)
                     return cls(folder, settings, begun=True)
         except OSError as error:
             what = f"cannot create a run directory ({error.strerror})"

@@ -32,9 +32,10 @@ class Saver:
     def __init__(self, run: Run, *, before: Callable[[], object] = lambda: None) -> None:
         self.run, self.before, self.thread = run, before, ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
+        self.best: bytes | None = None  # what is not written yet
 
     def save(self, state: dict[str, Any], *, best: bool) -> None:
-        """Begin to write the last checkpoint; if it is the best, that one before it."""
+        """Begin to write the last checkpoint: after the best one, if it is that, or that one could not be written."""
         data = serialize(state)  # now: the next step changes the tensors
         try:
             self.wait()
@@ -42,10 +43,12 @@ class Saver:
             self.writing = self.thread.submit(self.write, data, best)
 
     def write(self, data: bytes, best: bool) -> None:
-        """Write both, whatever the training does meanwhile."""
+        """Write both, whatever the training does meanwhile. The last one tells of a best one, which must be there."""
+        self.best = data if best else self.best
         self.before()
-        if best:
-            write_checkpoint(data, self.run.best)
+        if self.best:
+            write_checkpoint(self.best, self.run.best)
+            self.best = None
         write_checkpoint(data, self.run.last, keep=self.run.previous)
 
     def wait(self) -> None:

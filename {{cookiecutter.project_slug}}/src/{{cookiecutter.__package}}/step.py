@@ -1,5 +1,6 @@
 """One training step: forward, loss, backward, update. The trainer only calls it."""
 
+import math
 from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from functools import reduce
@@ -36,6 +37,7 @@ class Step:
 
     def __post_init__(self) -> None:
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]  # as the schedule begins
+        self.factor = 1.0  # what they are multiplied by
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.zero = torch.zeros((), device=self.device)
         self.scaler.scale(self.zero)  # makes its state, which a step without samples needs, too
@@ -59,6 +61,8 @@ class Step:
     def backward(self, x: Tensor, y: Tensor, *, weight: float) -> Tensor:
         """Add the gradients of a part of a batch, weighted by its share of the samples; return its weighted loss."""
         loss = self.task.loss(self.forward(x), y)
+        if not (isinstance(loss, Tensor) and loss.requires_grad):
+            raise TypeError(f"the loss, in task.py, does not depend on a weight that learns: it is {loss!r:.50}")
         if weight < 1:  # by 1, it would be two more operations per step, and change nothing
             loss = loss * weight
         self.scaler.scale(loss).backward()
@@ -69,8 +73,12 @@ class Step:
         return forward(self.model, x, precision=self.precision, sides=self.sides)
 
     def scale_learning_rates(self, factor: float) -> None:
-        """Take the next steps with so much of the learning rate of each group of weights."""
+        """Take the next steps with so much of each group's learning rate. Raises ConfigError if others set it, too."""
+        before, self.factor = self.factor, factor
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            if not math.isclose(group["lr"], rate * before, rel_tol=1e-5):
+                fix = "let build_schedule in optimizer.py return it, or leave out this call of scale_learning_rates"
+                raise ConfigError("the learning rate is set by something else, too", "in trainer.py", fix)
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate * factor)  # where a recorded step finds it
             else:
@@ -114,6 +122,8 @@ def forward(model: nn.Module, x: Tensor, *, precision: torch.dtype, sides: tuple
     original = x.shape[2:]
     with nullcontext() if precision == torch.float32 else torch.autocast(x.device.type, dtype=precision):
         output = model(resize(x, sides))
+    if not isinstance(output, Tensor):
+        raise TypeError(f"forward of the model, in model.py, returned a {type(output).__name__}, not a tensor")
     return resize(output.float(), original) if output.ndim > 2 and output.shape[2:] == sides else output
 
 

@@ -42,12 +42,11 @@ class Trainer:
     stop: StopRequest  # asked after every step, like the interval
     interval: Interval
     epochs: int
-    monitor: str
     context: dict[str, Any]  # goes into every checkpoint: what a prediction needs besides the model
 
     def __post_init__(self) -> None:
         self.saver = Saver(self.run, before=self.logbook.sync)  # first: whatever fails below, __del__ finds it
-        self.workers = self.step.workers
+        self.workers, self.monitor = self.step.workers, self.early_stopping.monitor
         self.epoch, self.global_step = 0, 0  # epochs and steps that are done
         self.batch = 0  # batches that are done in the running epoch
         self.losses = Losses(self.train_batches.sizes, self.step.device, self.workers)

@@ -51,7 +51,7 @@ def to_csv(file: BinaryIO, predictions: dict[str, Array], names: dict[str, list[
     """Write a table with a row for each sample; of an array (N, K) called `a`, the columns are called a_<name>."""
     table: dict[str, Array] = {}
     for key, array in predictions.items():
-        columns = [key] if array.ndim == 1 else [f"{key}_{name}" for name in names[key]]
+        columns = [key] if array.ndim == 1 else [f"{key}_{name}" for name in names.get(key, range(array[0].size))]
         table |= zip(columns, array.reshape(len(array), -1).T, strict=True)
     writer = csv.writer(codecs.getwriter("utf-8")(file))
     writer.writerow(table)
