@@ -321,7 +321,7 @@ def test_fine_tuning_starts_from_what_fits(
 
 
 def test_fine_tuning_by_another_split_counts_who_was_learned_from(call: Call, tmp_path: Path) -> None:
-    """Cut by another seed, or into other shares, some of the test samples were trained on; as the run had them, none."""
+    """Cut by another seed, or into other shares, some of the test samples were trained on; as before, none."""
     folder = tmp_path / "mine"
     folder.mkdir()
     for name, array in bundled().items():
