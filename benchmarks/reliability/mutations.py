@@ -43,6 +43,7 @@ MUTATIONS = (
     Mutation("__del__ of the trainer", "trainer.py", 'if hasattr(self, "saver"):', "if False:", "trainer"),
     Mutation("cutting metrics.jsonl back", "logbook.py", "file.truncate(end)", "pass", "logbook"),
     Mutation("metrics on the disk first", "saver.py", "self.before()", "pass", "saver"),
+    Mutation("the best one that is owed", "saver.py", "data if best else self.best", "data if best else None", "saver"),
     Mutation("telling the first error", "trainer.py", "suppress(StorageError, OSError)", "suppress()", "commands"),
     Mutation("purge_step", "logbook.py", "purge_step=step + 1 if step else 0", "purge_step=None", "logbook"),
     Mutation("random states", "trainer.py", "restore_random_states(state", "print(state", "trainer"),
