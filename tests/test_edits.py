@@ -204,15 +204,6 @@ def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> Non
     assert "a sample is (1, 64)" in log
 
 
-def test_what_a_library_leaves_for_the_end_of_the_process_is_still_done(project: Path) -> None:
-    """As services that record experiments do: the process ends without Python's own long way out, but not before."""
-    path = project / "src/my_experiment/model.py"
-    end = '\n\nimport atexit\n\natexit.register(print, "uploaded", end="")\n'
-    path.write_text(path.read_text(encoding="utf-8") + end, encoding="utf-8")
-    output, _ = run(project, "train", "--fast-dev-run")
-    assert output.endswith("nothing was kept\nuploaded")
-
-
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_named_with_its_place(project: Path, mistake: str) -> None:
     file, change, code, sentence = MISTAKES[mistake]

@@ -329,6 +329,7 @@ def test_fine_tuning_by_another_split_counts_who_was_learned_from(call: Call, tm
     flags = ("train", f"--runs-dir={tmp_path / 'runs'}", "--epochs=1", *NARROW_FLAGS)
     assert call(*flags, f"--data.path={folder}")[0] == 0
     again = (*flags, f"--init-from={newest(tmp_path)}", f"--data.path={folder.rename(tmp_path / 'moved')}")
+    folder.mkdir()  # something else is where they were
     for flag in ("--data.split-seed=7", "--data.test-share=0.2"):
         code, _, errors = call(*again, flag)
         assert code == 0 and re.search("has learned from [0-9]+ of the [0-9]+ samples of test: scores on them", errors)

@@ -155,6 +155,23 @@ def test_groups_of_weights_keep_learning_rates_of_their_own(settings: Settings) 
     assert [group["lr"] for group in step.optimizer.param_groups] == [0.1, settings.lr]
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_learning_rate_is_set_by_the_schedule_alone(settings: Settings, recorded: bool) -> None:
+    """For steps that a GPU records, each group has its rate in a tensor of its own, and nothing else differs."""
+    step, _, _ = build(settings)
+    step.optimizer = build_optimizer(step.model, lr=settings.lr, weight_decay=0.0, capturable=recorded)
+    for factor in (1, 0.5, 1e-41, 0, 0.25):
+        step.scale_learning_rates(factor)
+        rates = [float(group["lr"]) for group in step.optimizer.param_groups]
+        assert rates == pytest.approx([settings.lr * factor] * 2)
+    torch.optim.lr_scheduler.ReduceLROnPlateau(step.optimizer, patience=0).step(1.0)
+    step.scale_learning_rates(0.5)  # it has not changed anything yet
+    step.optimizer.param_groups[1]["lr"] *= 0.1
+    with pytest.raises(ConfigError, match=r"rate is set by something else, too; in trainer\.py; let build_"):
+        step.scale_learning_rates(0.25)
+    assert float(step.optimizer.param_groups[0]["lr"]) == pytest.approx(settings.lr / 2)
+
+
 def test_every_setting_of_the_model_is_an_argument_of_build_model(settings: Settings) -> None:
     from inspect import signature
 

@@ -46,8 +46,9 @@ def check_precision(x: Samples, where: str) -> None:
     if np.can_cast(x.dtype, np.float32):
         return
     axes = (0, *range(2, x.ndim))
-    ends = [(part.min(axes), part.max(axes)) for _, part in chunks(x, "checking")]  # of each channel (C,), exactly
-    low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
+    low = high = np.asarray(x[0]).reshape(x.shape[1], -1)[:, 0]  # of each channel (C,), in its own type: exactly
+    for _, part in chunks(x, "checking"):
+        low, high = np.minimum(low, part.min(axes)), np.maximum(high, part.max(axes))
     middle, off = (np.asarray(end, np.float64) for end in (low / 2 + high / 2, high / 2 - low / 2))
     lost = np.flatnonzero((off < np.maximum(1e-5 * np.abs(middle), 1e-30)) & (low < high))
     if len(lost):

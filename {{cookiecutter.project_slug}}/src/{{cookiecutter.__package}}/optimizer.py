@@ -54,8 +54,9 @@ def build_optimizer(
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    rate = torch.tensor(lr, device=parameters[0].device) if capturable else lr
-    return AdamW(groups, lr=rate, fused=True, capturable=capturable)
+    for group in groups if capturable else ():  # each a tensor of its own: torch would give all the same one
+        group["lr"] = torch.tensor(lr, device=parameters[0].device)
+    return AdamW(groups, lr=lr, fused=True, capturable=capturable)
 
 
 def require_trained(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -86,6 +87,6 @@ def build_schedule(*, epochs: int) -> Callable[[int], float]:
     """Return what to multiply learning rates by, of the epochs done: a half cosine (Loshchilov and Hutter, 2017).
 
     It starts at 1 and would reach 0 after the last epoch. A function needs no state in the checkpoint; a scheduler of
-    torch would: its rates are replaced by these.
+    torch would, and is refused beside this one.
     """
     return lambda epoch: 0.5 * (1 + math.cos(math.pi * epoch / epochs))

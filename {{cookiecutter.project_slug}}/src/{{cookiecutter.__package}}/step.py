@@ -74,11 +74,12 @@ class Step:
 
     def scale_learning_rates(self, factor: float) -> None:
         """Take the next steps with so much of each group's learning rate. Raises ConfigError if others set it, too."""
-        before, self.factor = self.factor, factor
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            if not math.isclose(group["lr"], rate * before, rel_tol=1e-5):
-                fix = "let build_schedule in optimizer.py return it, or leave out this call of scale_learning_rates"
-                raise ConfigError("the learning rate is set by something else, too", "in trainer.py", fix)
+        groups = list(zip(self.optimizer.param_groups, self.rates, strict=True))
+        if not all(math.isclose(g["lr"], rate * self.factor, rel_tol=1e-5, abs_tol=1e-30) for g, rate in groups):
+            fix = "let build_schedule in optimizer.py return it, or leave out this call of scale_learning_rates"
+            raise ConfigError("the learning rate is set by something else, too", "in trainer.py", fix)
+        self.factor = factor
+        for group, rate in groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate * factor)  # where a recorded step finds it
             else:

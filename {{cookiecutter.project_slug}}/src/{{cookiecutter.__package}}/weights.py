@@ -62,10 +62,10 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     """
     other, anew, targets = load_best(run), set(), data.targets
     same_task = other["targets"].keys() == vars(targets).keys()
-    theirs = saved_data(other["settings"])
-    if not theirs.path.exists():  # it may have been moved here
-        theirs = replace(theirs, path=settings.data.path)
-    for name, count in learned(data.held_out, replace(theirs, resident="auto"), other["data_sha256"]).items():
+    theirs, counts = replace(saved_data(other["settings"]), resident="auto"), {}
+    for path in {theirs.path, settings.data.path}:  # it may have been moved here
+        counts |= learned(data.held_out, replace(theirs, path=path), other["data_sha256"])
+    for name, count in counts.items():
         those = f"{count:,} of the {len(data.held_out[name]):,} samples of {name}"
         note(f"the run of --init-from has learned from {those}: scores on them are too good")
     if not same_task or Targets(**other["targets"]).names != targets.names:
