@@ -62,7 +62,8 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     """
     other, anew, targets = load_best(run), set(), data.targets
     same_task = other["targets"].keys() == vars(targets).keys()
-    theirs, counts = replace(saved_data(other["settings"]), resident="auto"), {}
+    theirs = replace(saved_data(other["settings"]), resident="auto")
+    counts: dict[str, int] = {}
     for path in {theirs.path, settings.data.path}:  # it may have been moved here
         counts |= learned(data.held_out, replace(theirs, path=path), other["data_sha256"])
     for name, count in counts.items():
