@@ -109,6 +109,47 @@ MISTAKES: dict[str, tuple[str, tuple[str, str], int, str]] = {
     ),
 }
 
+SCHEDULER = [  # of torch, in place of build_schedule
+    ("        self.step.scale_learning_rates(self.schedule(self.epoch))\n", ""),
+    (
+        "        self.step.scale_learning_rates(self.schedule(max(0, self.epoch - (self.batch == 0))))",
+        "       ",
+    ),
+    (
+        "        self.epoch, self.global_step = 0, 0",
+        "        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(\n"
+        "            self.step.optimizer, factor=0.5, patience=0, threshold=100.0, threshold_mode='abs'\n"
+        "        )\n"
+        "        self.epoch, self.global_step = 0, 0",
+    ),
+    (
+        "        self.save(best=improved)\n",
+        "        self.scheduler.step(numbers['val_loss'])\n        self.save(best=improved)\n",
+    ),
+    (
+        '            "losses": self.losses.values,\n',
+        '            "losses": self.losses.values,\n'
+        '            "scheduler": self.scheduler.state_dict(),\n'
+        '            "rates": [group["lr"] for group in self.step.optimizer.param_groups],\n',
+    ),
+    (
+        "        self.step.load_state_dict(state)\n",
+        "        self.step.load_state_dict(state)\n"
+        '        self.scheduler.load_state_dict(state["scheduler"])\n'
+        '        for group, rate in zip(self.step.optimizer.param_groups, state["rates"]):\n'
+        '            group["lr"] = rate\n',
+    ),
+]
+WEIGHTS = [  # of samples: some are shown more often
+    ("block: int = 1) -> Tensor:", "block: int = 1, weights: Tensor) -> Tensor:"),
+    (
+        "    numbers = generator(seed, epoch)\n",
+        "    numbers = generator(seed, epoch)\n"
+        "    return torch.multinomial(weights, count, replacement=True, generator=numbers)\n",
+    ),
+    ("epoch=epoch, block=self.block)", "epoch=epoch, block=self.block, weights=(self.dataset.y == 0).float() + 0.001)"),
+]
+
 BATCH_NORM = ("nn.Linear(in_size, hidden_size), ", "nn.Linear(in_size, hidden_size), nn.BatchNorm1d(hidden_size), ")
 
 
@@ -202,6 +243,27 @@ def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> Non
         np.save(tmp_path / "y.npy", digits["y"][:300])
     log, _ = train(project, f"--data.path={tmp_path}", "--data.channels=none")
     assert "a sample is (1, 64)" in log
+
+
+def test_a_scheduler_of_torch_takes_the_place_of_the_schedule(project: Path) -> None:
+    """It follows the scores, and a resumed run goes on with what it has seen."""
+    for change in SCHEDULER:
+        edit(project, "trainer.py", change)
+    _, whole = train(project, "--epochs=4")
+    assert [line["learning_rate"] for line in whole] == [1e-3, 1e-3, 5e-4, 2.5e-4]
+    train(project, "--name=resumed")
+    run(project, "train", "--resume=auto", "--name=resumed", "--epochs=4")
+    lines = (newest_run(project, "resumed") / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["val_loss"] for line in lines] == [line["val_loss"] for line in whole]
+
+
+def test_some_samples_may_be_shown_more_often(project: Path) -> None:
+    """Nearly all are zeros here, so that zeros are what is learned."""
+    for change in WEIGHTS:
+        edit(project, "batches.py", change)
+    _, first = train(project)
+    assert first[-1]["train_loss"] < 0.1 and first[-1]["val_accuracy"] < 0.5
+    assert train(project)[1] == first
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
