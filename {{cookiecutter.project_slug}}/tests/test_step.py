@@ -1,10 +1,12 @@
 """One step learns, in every precision, and continues exactly from a checkpoint."""
 
+from collections import Counter
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from {{ cookiecutter.__package }}.checkpoint import load_checkpoint, serialize, write_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
@@ -153,6 +155,31 @@ def test_groups_of_weights_keep_learning_rates_of_their_own(settings: Settings) 
     step.load_state_dict(step.state_dict())
     step.scale_learning_rates(1)
     assert [group["lr"] for group in step.optimizer.param_groups] == [0.1, settings.lr]
+
+
+class Operations(TorchDispatchMode):
+    """Counts what torch is asked to do, in the backward pass, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.counts[function.overloadpacket.__name__] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_what_is_off_computes_nothing(settings: Settings) -> None:
+    """Without clipping, accumulation, fp16 and other processes, a step is a bare one, with three views of tensors."""
+    step, x, y = build(settings)
+    step(x, y, len(x))  # the optimizer makes its state
+    with Operations() as whole:
+        step(x, y, len(x))
+    with Operations() as bare:
+        step.optimizer.zero_grad()
+        step.task.loss(step.forward(x), y).backward()
+        step.optimizer.step()
+    assert whole.counts - bare.counts == {"split": 2, "detach": 1} and not bare.counts - whole.counts
 
 
 @pytest.mark.parametrize("recorded", [False, True])
