@@ -53,7 +53,8 @@ class Datasets:
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
             self.splits[name] = build_dataset(split.x, y, settings.data)
         held_out = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
-        self.held_out = {name: digests(arrays[name].x) for name in held_out}  # has the other run learned from them?
+        own = digests(arrays["train"].x) if held_out else np.empty(0)
+        self.held_out = {name: np.setdiff1d(digests(arrays[name].x), own) for name in held_out}  # to that run, too?
         self.sizes = {name: len(split) for name, split in self.splits.items()}  # type: ignore[arg-type]
         if checkpoint and checkpoint["sizes"] != self.sizes:
             what = f"the splits have other sizes, {self.sizes}, than when the run began, {checkpoint['sizes']}"

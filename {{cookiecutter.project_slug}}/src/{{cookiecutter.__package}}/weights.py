@@ -57,18 +57,19 @@ def sketch(settings: Settings, shape: tuple[int, ...], out_size: int) -> nn.Modu
 def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int, ...], data: Datasets) -> list[str]:
     """Take what fits from another run's best checkpoint; return the names of the weights that start anew.
 
-    Where the targets are others, so are the weights whose shape depends on their number. If it has learned from samples
-    that are in val or test here, notes tell how many. Raises ConfigError.
+    Where the targets are others, so are the weights whose shape depends on their number. Raises ConfigError,
+    also if it has learned from samples of this file that are in val or test here; notes count those of another file.
     """
     other, anew, targets = load_best(run), set(), data.targets
     same_task = other["targets"].keys() == vars(targets).keys()
     theirs = replace(saved_data(other["settings"]), resident="auto")
-    counts: dict[str, int] = {}
-    for path in {theirs.path, settings.data.path}:  # it may have been moved here
-        counts |= learned(data.held_out, replace(theirs, path=path), other["data_sha256"])
-    for name, count in counts.items():
-        those = f"{count:,} of the {len(data.held_out[name]):,} samples of {name}"
-        note(f"the run of --init-from has learned from {those}: scores on them are too good")
+    for path in dict.fromkeys([theirs.path, settings.data.path]):  # it may have been moved here
+        for name, count in learned(data.held_out, replace(theirs, path=path), other["data_sha256"]).items():
+            those = f"{count:,} of the {data.sizes[name]:,} samples of {name}"
+            if path == settings.data.path:
+                fix = "cut the file as its config.yaml says, or save the splits in it: x_train, x_val, x_test"
+                raise ConfigError(f"that run has learned from {those}", f"in {run}", fix)
+            note(f"the run of --init-from has learned from {those}: scores on them are too good")
     if not same_task or Targets(**other["targets"]).names != targets.names:
         wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
         own = shapes(model.state_dict())
