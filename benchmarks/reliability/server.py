@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any
 
 from my_experiment import cli
+from my_experiment.__main__ import loading
 
-with cli.loading():
+with loading():
     import my_experiment.commands.train
     import my_experiment.figures  # noqa: F401  # which train would import at its end
 

@@ -122,14 +122,53 @@ finally:
 
 
 def test_torch_is_loaded_without_looking_for_garbage() -> None:
-    """Which is looked for again afterwards, and at all times in a program that has loaded torch before."""
+    """Which is looked for again afterwards."""
     script = """
 import gc
-from {{ cookiecutter.__package }}.cli import loading
-for first in (True, False):
-    with loading():
-        import torch
-        assert gc.isenabled() != first
-    assert gc.isenabled() and gc.get_freeze_count() > 0
+from {{ cookiecutter.__package }}.__main__ import loading
+with loading():
+    import torch
+    assert not gc.isenabled()
+assert gc.isenabled() and gc.get_freeze_count() > 0
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_program_that_calls_keeps_its_garbage_collector() -> None:
+    script = """
+import gc
+from {{ cookiecutter.__package }}.cli import main
+assert main(["evaluate", "nowhere"]) == 2 and main(["import-images", "nowhere", "x.npz"]) == 2
+assert gc.isenabled() and gc.get_freeze_count() == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+MODULE = """
+from pathlib import Path
+LOG = Path(__file__).with_suffix(".txt").open("w")
+def say(text):
+    LOG.write(text)
+"""
+
+
+def test_what_modules_have_written_to_open_files_is_there_in_the_end(tmp_path: Path) -> None:
+    """Of those that are imported with torch, and of those after it."""
+    script = """
+from {{ cookiecutter.__package }} import __main__, cli
+
+def main(loading):
+    with loading():
+        import early
+    import late
+    early.say("all")
+    late.say("all")
+    return 0
+
+cli.main = main
+__main__.run()
+"""
+    for name in ("early", "late"):
+        (tmp_path / f"{name}.py").write_text(MODULE)
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    assert [(tmp_path / f"{name}.txt").read_text() for name in ("early", "late")] == ["all", "all"]

@@ -8,7 +8,6 @@ class TaskSettings:
     """`balanced` lets samples of rare classes count for more in the losses, so that each class counts the same."""
 
     def __post_init__(self) -> None:
-        smoothing = self.label_smoothing
-        require(0 <= smoothing < 1, "task.label_smoothing", smoothing, "at least 0 and below 1")
+        require(0 <= self.label_smoothing < 1, "task.label_smoothing", self.label_smoothing, "at least 0 and below 1")
 
 

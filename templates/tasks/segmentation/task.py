@@ -37,10 +37,8 @@ class Task:
                 f"order; it was given {tuple(output.shape)} and {tuple(target.shape)}"
             )
         target = target.long()
-        losses = functional.cross_entropy(
-            output.float(), target, self.weights, ignore_index=IGNORED, reduction="none"
-        )  # (B, ...)
-        known = (target != IGNORED).flatten(1).sum(1).clamp(min=1)  # (B,) positions
+        losses = functional.cross_entropy(output.float(), target, self.weights, ignore_index=IGNORED, reduction="none")
+        known = (target != IGNORED).flatten(1).sum(1).clamp(min=1)  # positions (B,), where losses are (B, ...)
         return (losses.flatten(1).sum(1) / known).mean()
 
     def metrics(self, device: torch.device) -> "Metrics":

@@ -1,12 +1,11 @@
 """The command line. It parses before torch loads, so that help and mistakes are answered at once."""
 
-import gc
 import io
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from .run import settings_of
 from .signals import StopRequest
 from .torchrun import is_follower
 
+Loading = Callable[[], AbstractContextManager[None]]  # within which torch is imported
 
-def main(argv: Sequence[str] | None = None) -> int:
+
+def main(argv: Sequence[str] | None = None, *, loading: Loading = nullcontext) -> int:
     """Run a command and return its exit code. A failure ends with one line: what; where; how to fix it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     for name in ("stdout", "stderr"):
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = parse(Command, arguments)
         if isinstance(command, Train):
             with StopRequest() as stop:
-                train(command, arguments[1:], stop)
+                train(command, arguments[1:], stop, loading)
         elif is_follower():
             return 0  # the first process does it
         elif isinstance(command, Inspect):
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             import_images.run(command.folder, command.out, resize=command.resize, colours=command.colours)
         else:
-            use(command)
+            use(command, loading)
         print(end="", flush=True)  # here, so that it is told if that fails
         return 0
     except KeyboardInterrupt:
@@ -81,7 +82,7 @@ def sentence(error: Exception) -> str:
     return printable(f"{what}; {frame.filename}:{frame.lineno}; see the traceback above")
 
 
-def train(command: Train, flags: list[str], stop: StopRequest) -> None:
+def train(command: Train, flags: list[str], stop: StopRequest, loading: Loading) -> None:
     """Resolve --config and --resume into settings and a run directory, then train."""
     if command.resume is not None and command.fast_dev_run:
         raise ConfigError("--resume and --fast-dev-run exclude each other", "on the command line", "give one of them")
@@ -117,7 +118,7 @@ def say(text: str) -> None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
-def use(command: Evaluate | Predict) -> None:
+def use(command: Evaluate | Predict, loading: Loading) -> None:
     """Use a run with its own settings, but for the data and the device of the command line."""
     saved, added = settings_of(command.run)
     saved = replace(saved, device=command.device)
@@ -134,17 +135,3 @@ def use(command: Evaluate | Predict) -> None:
         predict.run(command.run, saved, data, out=command.out)
     else:
         evaluate.run(command.run, saved, data, split=command.split)
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """Import torch with the garbage collector off: it would find next to nothing, and take a sixth of the time."""
-    if "torch" in sys.modules or not gc.isenabled():  # a program calls, and has objects of its own
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # nor is it searched for later in what was imported
-        gc.enable()

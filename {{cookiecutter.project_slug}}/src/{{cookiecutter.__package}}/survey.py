@@ -68,8 +68,7 @@ def learned(splits: dict[str, Array], own: DataSettings, sha256: str) -> dict[st
         file = ArrayFile(own.path)
         if file.sha256(own.x, own.y, own.groups) == sha256:
             known = digests(load_splits(file, own)["train"].x)
-            counts = {name: int(np.isin(split, known).sum()) for name, split in splits.items()}
-            return {name: count for name, count in counts.items() if count}
+            return {name: count for name, split in splits.items() if (count := int(np.isin(split, known).sum()))}
     return {}
 
 

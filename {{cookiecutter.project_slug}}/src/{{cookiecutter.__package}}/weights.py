@@ -61,7 +61,6 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     also if it has learned from samples of this file that are in val or test here; notes count those of another file.
     """
     other, anew, targets = load_best(run), set(), data.targets
-    same_task = other["targets"].keys() == vars(targets).keys()
     theirs = replace(saved_data(other["settings"]), resident="auto")
     for path in dict.fromkeys([theirs.path, settings.data.path]):  # it may have been moved here
         for name, count in learned(data.held_out, replace(theirs, path=path), other["data_sha256"]).items():
@@ -70,7 +69,7 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
                 fix = "cut the file as its config.yaml says, or save the splits in it: x_train, x_val, x_test"
                 raise ConfigError(f"that run has learned from {those}", f"in {run}", fix)
             note(f"the run of --init-from has learned from {those}: scores on them are too good")
-    if not same_task or Targets(**other["targets"]).names != targets.names:
+    if other["targets"].keys() != vars(targets).keys() or Targets(**other["targets"]).names != targets.names:
         wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
         own = shapes(model.state_dict())
         anew = {name for name in wider if wider[name] != own[name]}
