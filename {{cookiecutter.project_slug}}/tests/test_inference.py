@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib import rcParams
+from matplotlib.figure import Figure
 
 from {{ cookiecutter.__package }} import figures, inference, memory, plots
 from {{ cookiecutter.__package }}.array_file import ArrayFile
@@ -98,11 +100,18 @@ def test_figures_say_of_what_they_are(run: Path, settings: Settings, monkeypatch
     """Of how many samples, from everywhere in the split, and by which weights."""
     monkeypatch.setattr(figures, "SAMPLES", 5)
     titles, shown = [], []
-    monkeypatch.setattr(plots, "drawn", lambda figure: titles.append(figure.get_suptitle()) or np.zeros((1, 1, 4)))
+
+    def drawn(figure: Figure) -> np.ndarray:
+        titles.append(figure.get_suptitle())
+        assert not rcParams["text.parse_math"]
+        return np.zeros((1, 1, 4))
+
+    monkeypatch.setattr(plots, "drawn", drawn)
     draw, split = figures.draw, Experiment(settings).data.splits["val"]
     monkeypatch.setattr(figures, "draw", lambda dataset, *rest: shown.append(dataset) or draw(dataset, *rest))
     trained = Trained.of(run, device="cpu")
-    assert trained.figures(split)
+    style = dict(rcParams)
+    assert trained.figures(split) and dict(rcParams) == style  # a notebook has figures of its own
     assert {*titles} == {f"5 samples of the validation\nweights of epoch {trained.epoch}"}
     expected = [k * len(split) // 5 for k in range(5)]  # type: ignore[arg-type]
     for at, position in enumerate(expected):

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.data import ArrayDataset
-from {{ cookiecutter.__package }}.plots import drawn, grid, show, show_samples, worst
+from {{ cookiecutter.__package }}.plots import drawn, grid, show, show_samples, style, worst
 
 
 def pixels(axes: Axes) -> np.ndarray:
@@ -50,10 +50,10 @@ def test_another_sample_may_lend_its_range() -> None:
 
 
 def test_a_title_may_hold_anything() -> None:
-    figure, axes = grid(1, 1)
-    show(axes[0], torch.zeros(1, 4, 4), "costs $5 \\frac{$ 名字 \x1b")
-    with warnings.catch_warnings():
+    with style(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that no font of this machine has
+        figure, axes = grid(1, 1)
+        show(axes[0], torch.zeros(1, 4, 4), "costs $5 \\frac{$ 名字 \x1b")
         drawn(figure)
 
 

@@ -94,18 +94,15 @@ class Normalisation:
 
         Batches are merged as by Chan, Golub and LeVeque (1979), which loses nothing to large means.
         """
-        count = 0
+        count, mean, squares = 0, torch.zeros(()), torch.zeros(())
         for x in batches:
             axes = [0, *range(2, x.ndim)]
             more = x.numel() // x.shape[1]
             variances, means = torch.var_mean(x.double(), axes, correction=0, keepdim=True)  # (1, C, 1, ...)
-            if count == 0:
-                mean, squares = means, variances * more
-            else:
-                difference, total = means - mean, count + more
-                squares += variances * more + difference.square() * count * more / total
-                mean += difference * more / total
-            count += more
+            difference, total = means - mean, count + more
+            squares = squares + variances * more + difference.square() * (count * more / total)
+            mean = mean + difference * (more / total)
+            count = total
         std = (squares / count).sqrt()
         std = torch.where(std.float() <= 1e-12 * mean.abs(), torch.inf, std)  # by rounding, 0 may come out as 1e-16
         return cls(mean[0].float(), std[0].float())

@@ -96,16 +96,17 @@ class Trained:
     def figures(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> dict[str, Array]:
         """Return what a person should look at in the validation split: images (H, W, 4), by name."""
         from .figures import SAMPLES, draw  # which import matplotlib: half a second
-        from .plots import drawn
+        from .plots import drawn, style
 
         if (count := len(dataset)) > SAMPLES:  # type: ignore[arg-type]  # some from everywhere in the file
             dataset = Subset(dataset, [k * count // SAMPLES for k in range(SAMPLES)])
         parts = [(self.forward(x).float().cpu(), y.cpu()) for x, y in self.batches(dataset).epoch()]
         output, target = (torch.cat(part) for part in zip(*parts, strict=True))
-        figures = draw(dataset, output, target, self.task)
-        for figure in figures.values():
-            figure.suptitle(f"{len(target):,} samples of the validation\nweights of epoch {self.epoch}", fontsize=8)
-        return {name: drawn(figure) for name, figure in figures.items()}
+        with style():
+            figures = draw(dataset, output, target, self.task)
+            for figure in figures.values():
+                figure.suptitle(f"{len(target):,} samples of the validation\nweights of epoch {self.epoch}", fontsize=8)
+            return {name: drawn(figure) for name, figure in figures.items()}
 
     @torch.inference_mode()
     def predict(self, x: Samples, path: Path | None = None) -> dict[str, Array]:

@@ -2,10 +2,11 @@
 
 import textwrap
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
-from matplotlib import rcParams
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,8 +19,8 @@ from .errors import shorten, width_of
 
 # Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
 CHINESE = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
-rcParams["text.parse_math"] = False  # nor is a dollar sign the start of a formula
-rcParams["font.family"] = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
+FONTS = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
+style = partial(rc_context, {"font.family": FONTS, "text.parse_math": False})  # nor does a dollar start a formula
 
 
 def grid(rows: int, columns: int) -> tuple[Figure, list[Axes]]:
