@@ -1,6 +1,9 @@
 """A student edits the rendered project as its README says, and training follows."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,13 +144,17 @@ SCHEDULER = [  # of torch, in place of build_schedule
     ),
 ]
 WEIGHTS = [  # of samples: some are shown more often
-    ("block: int = 1) -> Tensor:", "block: int = 1, weights: Tensor) -> Tensor:"),
+    ("block: int = 1) -> Tensor:", "block: int = 1, weights: Tensor | None) -> Tensor:"),
     (
         "    numbers = generator(seed, epoch)\n",
         "    numbers = generator(seed, epoch)\n"
         "    return torch.multinomial(weights, count, replacement=True, generator=numbers)\n",
     ),
-    ("epoch=epoch, block=self.block)", "epoch=epoch, block=self.block, weights=(self.dataset.y == 0).float() + 0.001)"),
+    (
+        "        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block)",
+        "        weights = None if self.seed is None else (self.dataset.y.cpu() == 0).float() + 0.001\n"
+        "        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block, weights=weights)",
+    ),
 ]
 
 BATCH_NORM = ("nn.Linear(in_size, hidden_size), ", "nn.Linear(in_size, hidden_size), nn.BatchNorm1d(hidden_size), ")
@@ -261,9 +268,24 @@ def test_some_samples_may_be_shown_more_often(project: Path) -> None:
     """Nearly all are zeros here, so that zeros are what is learned."""
     for change in WEIGHTS:
         edit(project, "batches.py", change)
+    edit(project, "figures.py", ("SAMPLES = 10_000", "SAMPLES = 50"))  # a part of the validation is a dataset, too
     _, first = train(project)
     assert first[-1]["train_loss"] < 0.1 and first[-1]["val_accuracy"] < 0.5
     assert train(project)[1] == first
+
+
+def test_weights_may_learn_at_a_rate_of_their_own(project: Path) -> None:
+    """Also where a CUDA graph finds the rates in tensors."""
+    edit(project, "optimizer.py", ('p.ndim > 1], "weight', 'p.ndim > 1], "lr": 0.1 * lr, "weight'))
+    code = (
+        "import torch; from my_experiment.optimizer import build_optimizer; model = torch.nn.Linear(2, 2)\n"
+        "for capturable in (False, True):\n"
+        "    optimizer = build_optimizer(model, lr=0.5, weight_decay=0.0, capturable=capturable)\n"
+        "    print(*(round(float(group['lr']), 6) for group in optimizer.param_groups))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    output = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert output.stdout == "0.05 0.5\n0.05 0.5\n"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -55,7 +55,7 @@ def build_optimizer(
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     for group in groups if capturable else ():  # each a tensor of its own: torch would give all the same one
-        group["lr"] = torch.tensor(lr, device=parameters[0].device)
+        group["lr"] = torch.tensor(group.get("lr", lr), device=parameters[0].device)
     return AdamW(groups, lr=lr, fused=True, capturable=capturable)
 
 
