@@ -91,8 +91,11 @@ def test_auto_finds_the_run_of_a_sweep_that_the_flags_describe(settings: Setting
 
 def test_a_run_that_has_saved_nothing_does_not_stand_in_the_way(settings: Settings) -> None:
     """It was refused by the data or the model, and the settings were mended."""
-    left(settings.runs_dir / settings.name / "20260101-000000-abcd", settings).last.unlink()
+    run = left(settings.runs_dir / settings.name / "20260101-000000-abcd", settings)
+    run.last.unlink()
     assert resume(settings, "--seed=3") is None
+    with pytest.raises(RefusedError, match="the run began with --seed=0, not --seed=3"):  # this one was asked for
+        resume(settings, "--seed=3", run=run.folder)
     assert resume(settings) is not None
 
 

@@ -50,7 +50,7 @@ def find_run(command: Train, flags: list[str]) -> Resumed | None:
         try:
             return continued(folder, saved, flags)
         except RefusedError as error:  # another one may have begun so: those of a sweep share a name
-            if any(folder.glob("checkpoints/*.pt")):  # else, there is nothing to continue
+            if folder == named or any(folder.glob("checkpoints/*.pt")):  # else, there is nothing to continue
                 refusals.append(error)
     if refusals:
         raise refusals[0]
