@@ -30,27 +30,22 @@ def run() -> None:
     if code == 130 and os.name == "posix" and not by_torchrun():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    spare()
     sys.exit(code)
 
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Load torch with the garbage collector off: it would find next to nothing, and take a sixth of the time."""
+    """Load torch with the garbage collector off, which would find next to nothing, and take a sixth of the time.
+
+    Nor is it searched for later in what was loaded. Python, as it ends, would then overlook modules that nothing holds,
+    and not write to the end what they have written to open files: so something holds them all.
+    """
     gc.disable()
     yield
-    spare()
-    gc.enable()
-
-
-def spare() -> None:
-    """Take what is there out of every search for garbage, also the two at the end of Python.
-
-    There, modules that nothing holds would be missed, and with them what is left to write to files that they opened.
-    """
     modules: list[object] = [*sys.modules.values()]
-    modules.append(modules)  # as long as nobody finds this circle, all modules are held
+    modules.append(modules)  # a circle, which nobody finds
     gc.freeze()
+    gc.enable()
 
 
 if __name__ == "__main__":
