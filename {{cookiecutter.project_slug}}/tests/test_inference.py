@@ -15,7 +15,7 @@ import torch
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from {{ cookiecutter.__package }} import figures, inference, memory, plots
+from {{ cookiecutter.__package }} import figures, inference, memory, plots, survey
 from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.arrays import load_splits
 from {{ cookiecutter.__package }}.batches import Batches, evaluation_batch_size
@@ -28,6 +28,7 @@ from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.experiment import Experiment
 from {{ cookiecutter.__package }}.inference import Trained, score
 from {{ cookiecutter.__package }}.signals import StopRequest
+from {{ cookiecutter.__package }}.splits import Split
 from {{ cookiecutter.__package }}.step import forward
 
 from .conftest import NARROW_FLAGS, bundled, learn, newest
@@ -343,6 +344,39 @@ def test_fine_tuning_on_what_the_other_run_has_learned_from_is_refused(call: Cal
         code, _, errors = call(*again, flag)
         assert code == 2 and re.match("error: that run has learned from [0-9]+ of the [0-9]+ samples of ", errors)
     assert call(*again, "--seed=7")[::2] == (0, "")
+
+
+def test_fine_tuning_finds_the_samples_by_other_features_of_theirs(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And does not take one that is there twice, in train and in val, for a mistake of the cut."""
+    monkeypatch.chdir(tmp_path)
+    arrays = bundled()
+    arrays["x"][-40:], arrays["y"][-40:] = arrays["x"][:40], arrays["y"][:40]
+    np.savez(tmp_path / "two.npz", x=arrays["x"], x2=arrays["x"].max() - arrays["x"], y=arrays["y"])
+    flags = ("train", "--data.path=two.npz", "--runs-dir=runs", "--epochs=1", *NARROW_FLAGS)
+    assert call(*flags)[0] == 0
+    again = (*flags, f"--init-from={newest(tmp_path)}", "--data.x=x2")
+    sentence = "error: that run has learned from "
+    code, _, errors = call(*again, "--data.split-seed=7")
+    assert code == 2 and errors.startswith(sentence)
+    for trial in ((), ("--fast-dev-run",)):
+        assert call(*again, *trial)[::2] == (0, "")
+
+
+def test_fine_tuning_without_the_memory_to_look_is_refused(
+    run: Path, call: Call, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = survey.load_splits
+
+    def short_of_memory(file: ArrayFile, settings: DataSettings) -> dict[str, Split]:
+        with pytest.MonkeyPatch.context() as short:
+            short.setattr(memory, "free_memory", lambda: 1000)
+            return load(file, settings)
+
+    monkeypatch.setattr(survey, "load_splits", short_of_memory)
+    code, _, errors = call("train", f"--init-from={run}", f"--data.path={small}", "--data.split-seed=7", *NARROW_FLAGS)
+    assert code == 2 and errors.startswith("error: it needs 0.0 GiB of memory, and 0.0 are free; in ")
 
 
 def test_fine_tuning_on_a_file_that_has_grown_counts_who_is_in_both(run: Path, call: Call, tmp_path: Path) -> None:

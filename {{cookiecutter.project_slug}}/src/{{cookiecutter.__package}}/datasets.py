@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 
 from .array_file import ArrayFile
 from .arrays import given_splits, load_splits
 from .batches import Batches
 from .config import Settings
-from .data import Normalisation, build_dataset
+from .data import Normalisation, Pairs, build_dataset
 from .device import random_states, restore_random_states
 from .errors import DataError, RefusedError
 from .progress import progress
@@ -46,15 +44,16 @@ class Datasets:
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
+        others = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
+        own = digests(arrays["train"].x) if others else np.empty(0)
         if one_batch:
             arrays = {name: split.take(np.arange(min(self.batch_size, len(split)))) for name, split in arrays.items()}
         self.splits = {}
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
             self.splits[name] = build_dataset(split.x, y, settings.data)
-        held_out = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
-        own = digests(arrays["train"].x) if held_out else np.empty(0)
-        self.held_out = {name: np.setdiff1d(digests(arrays[name].x), own) for name in held_out}  # to that run, too?
+        held_out = {name: digests(arrays[name].x) for name in others}
+        self.held_out = {name: each[~np.isin(each, own)] for name, each in held_out.items()}  # from that run, too?
         self.sizes = {name: len(split) for name, split in self.splits.items()}  # type: ignore[arg-type]
         if checkpoint and checkpoint["sizes"] != self.sizes:
             what = f"the splits have other sizes, {self.sizes}, than when the run began, {checkpoint['sizes']}"
@@ -78,8 +77,7 @@ class Datasets:
             self.doubts += [f"not used: {name}" for name in file.others(data.x, data.y, data.groups, "files")[:9]]
             if sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT:
                 self.doubts += shared(arrays)
-            targets = {name: split.y for name, split in arrays.items()}
-            self.doubts += doubts(self.splits, targets, self.statistics)
+            self.doubts += doubts(self.splits, {name: split.y for name, split in arrays.items()}, self.statistics)
         train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
         self.exact = repeats(train)
 
@@ -98,7 +96,7 @@ def choose_batch_size(count: int) -> int:
     return next((size for size in (64, 32) if count >= 16 * size), 16)
 
 
-def repeats(dataset: Dataset[tuple[Tensor, Tensor]]) -> bool:
+def repeats(dataset: Pairs) -> bool:
     """Return whether equal random states give equal samples: of generators of its own, a checkpoint knows nothing."""
     twice, states = [], random_states()
     for _ in range(2):

@@ -1,7 +1,7 @@
 """What there is to see in arrays before anything is learned from them. NumPy only."""
 
 import itertools
-from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -62,13 +62,21 @@ def shared(splits: dict[str, Split]) -> list[str]:
     return lines
 
 
-def learned(splits: dict[str, Array], own: DataSettings, sha256: str) -> dict[str, int]:
-    """Return how many of the digests (N,) of each split a run has learned from, if any, and its data can be read."""
-    with suppress(DataError):
+def learned(new: dict[str, Array], own: DataSettings, sha256: str, here: DataSettings | None = None) -> dict[str, int]:
+    """Return how many of the `new` digests (N,), by split, a run has learned from, if any, by its `own` settings.
+
+    None, if its file is gone, is another one by now, or does not fit into the memory: DataError is raised only of the
+    file that is also read `here`, in which a sample is what it is here.
+    """
+    try:
         file = ArrayFile(own.path)
         if file.sha256(own.x, own.y, own.groups) == sha256:
+            own = replace(own, x=here.x, channels=here.channels) if here else own
             known = digests(load_splits(file, own)["train"].x)
-            return {name: count for name, split in splits.items() if (count := int(np.isin(split, known).sum()))}
+            return {name: count for name, each in new.items() if (count := int(np.isin(each, known).sum()))}
+    except DataError:
+        if here:
+            raise
     return {}
 
 

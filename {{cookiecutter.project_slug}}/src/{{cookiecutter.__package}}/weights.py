@@ -61,18 +61,19 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     also if it has learned from samples of this file that are in val or test here; notes count those of another file.
     """
     other, anew, targets = load_best(run), set(), data.targets
-    theirs = replace(saved_data(other["settings"]), resident="auto")
-    for path in dict.fromkeys([theirs.path, settings.data.path]):  # it may have been moved here
-        for name, count in learned(data.held_out, replace(theirs, path=path), other["data_sha256"]).items():
+    own, theirs = settings.data, replace(saved_data(other["settings"]), resident="auto")
+    for path in dict.fromkeys([own.path.resolve(), theirs.path.resolve()]):  # it may have been moved here
+        here = own if path == own.path.resolve() else None
+        for name, count in learned(data.held_out, replace(theirs, path=path), other["data_sha256"], here).items():
             those = f"{count:,} of the {data.sizes[name]:,} samples of {name}"
-            if path == settings.data.path:
+            if here:
                 fix = "cut the file as its config.yaml says, or save the splits in it: x_train, x_val, x_test"
                 raise ConfigError(f"that run has learned from {those}", f"in {run}", fix)
             note(f"the run of --init-from has learned from {those}: scores on them are too good")
     if other["targets"].keys() != vars(targets).keys() or Targets(**other["targets"]).names != targets.names:
         wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
-        own = shapes(model.state_dict())
-        anew = {name for name in wider if wider[name] != own[name]}
+        built = shapes(model.state_dict())
+        anew = {name for name in wider if wider[name] != built[name]}
     return load_what_fits(model, other["model"], but=anew)
 
 
