@@ -1,6 +1,7 @@
 """A run tells the same to people, to programs and to TensorBoard (lessons 6 and 8 of the notes)."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,27 @@ def test_an_epoch_reaches_every_file(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [json.loads(line) for line in lines] == [numbers(1), numbers(2)]
     assert (tmp_path / "train.log").read_text() == "epoch 1\nepoch 2\n"
     assert capsys.readouterr().out == "epoch 1\nepoch 2\n"  # no colours, no bar: this is no terminal
+
+
+class Tee:
+    """What programs put in the place of stdout, to keep it."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_stdout_may_be_anything_that_takes_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Tee())
+    logbook = Logbook(tmp_path)
+    logbook.epoch("epoch 1", numbers(1), improved=True)
+    assert sys.stdout.text == "epoch 1\n"
+    logbook.close()
 
 
 def test_a_number_may_be_a_tensor(tmp_path: Path) -> None:

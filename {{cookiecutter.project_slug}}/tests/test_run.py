@@ -1,5 +1,6 @@
 """Run directories are never shared, and always say what became of them."""
 
+import errno
 import json
 import os
 import platform
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from {{ cookiecutter.__package }} import capsule
+from {{ cookiecutter.__package }} import run as run_module
 from {{ cookiecutter.__package }}.capsule import write_capsule
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, DivergedError, Interrupted, RefusedError, StorageError
@@ -33,7 +35,21 @@ def test_a_new_run_is_found_after_a_power_cut(settings: Settings, monkeypatch: p
     flushed, flush = set(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda file: (flushed.add(os.fstat(file).st_ino), flush(file)))
     run = Run.create(settings)
-    assert flushed >= {run.folder.parent.stat().st_ino, settings.runs_dir.stat().st_ino}
+    assert flushed >= {folder.stat().st_ino for folder in run.folder.parents[:3]}
+
+
+def test_folders_that_may_not_be_read_may_be_written(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A teacher's, where each student has a folder."""
+    settings.runs_dir.mkdir()
+    flush = run_module.sync_folder
+
+    def sync_folder(folder: Path) -> None:
+        if folder == settings.runs_dir:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        flush(folder)
+
+    monkeypatch.setattr(run_module, "sync_folder", sync_folder)
+    assert Run.create(settings).folder.exists()
 
 
 def test_the_newest_run_is_the_last_by_its_name(settings: Settings) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from .data import Pairs
 from .errors import shorten
 from .plots import show_samples, worst
 from .task import Task
@@ -14,7 +14,7 @@ SAMPLES = 10_000  # how many are looked at, at most
 MOST_CLASSES, MOST_NAMES, MOST_COUNTS = 1000, 100, 40  # that get a matrix, names beside it, and numbers in it
 
 
-def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return the confusion matrix and, unless samples are rows of a table, the mistakes that were the surest.
 
     Outputs are (N, K), targets (N,) or (N, 1).

@@ -3,15 +3,15 @@
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from .data import Pairs
 from .plots import grid, show
 from .task import Task
 
 SAMPLES = 6  # how many are looked at, at most
 
 
-def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return some samples, what the model makes of them, and their targets.
 
     Outputs and targets are (N, C, ...).

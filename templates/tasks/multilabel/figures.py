@@ -4,8 +4,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import Dataset
 
+from .data import Pairs
 from .plots import show_samples, worst
 from .task import Task, precision_and_recall
 
@@ -13,7 +13,7 @@ SAMPLES = 10_000  # how many are looked at, at most
 MOST_LABELS = 10  # that get a curve
 
 
-def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return precision over recall of each label and, unless samples are rows of a table, those with the largest loss.
 
     Outputs and targets are (N, L).

@@ -3,8 +3,8 @@
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from .data import Pairs
 from .plots import show_samples, worst
 from .task import Task
 
@@ -12,7 +12,7 @@ SAMPLES = 10_000  # how many are looked at, at most
 MOST_TARGETS = 9  # that are drawn
 
 
-def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return predicted against true and, unless samples are rows of a table, those with the largest errors.
 
     Outputs and targets are (N, T), standardised; what is drawn is in the units of the file.

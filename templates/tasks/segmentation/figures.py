@@ -8,8 +8,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from .data import Pairs
 from .plots import grid, show
 from .task import Task
 
@@ -19,7 +19,7 @@ TAB20 = colormaps["tab20"](range(20))
 COLOURS = [*TAB20[::2], *TAB20[1::2]]  # 1, 2, ..., 20, and again: the strong ones first
 
 
-def draw(dataset: Dataset[tuple[Tensor, Tensor]], output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
+def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return some samples, alone, under their true masks and under the predicted ones.
 
     Outputs are (N, K, ...), targets (N, ...). A class of value 0, and what is ignored, are see-through.

@@ -9,15 +9,15 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from .augment import Augmentation
-from .data import Normalisation, gives_batches
+from .data import Normalisation, Pairs, gives_batches
 from .device import generator, random_states, restore_random_states
 from .tensors import on_device
 from .workers import Workers
 
-AT_ONCE = 2**22  # numbers of samples to gather in one go: 16 MiB
+AT_ONCE = 2**22  # numbers to gather in one go, of all samples: 16 MiB of floats
 
 
 def permutation(count: int, *, seed: int | None, epoch: int, block: int = 1) -> Tensor:
@@ -68,7 +68,7 @@ class Batches:
     smaller; none is dropped. With `workers`, each of them gets its share of each batch.
     """
 
-    dataset: Dataset[tuple[Tensor, Tensor]]
+    dataset: Pairs
     _: KW_ONLY
     batch_size: int
     batches_per_gather: int = 1
@@ -98,7 +98,7 @@ class Batches:
         order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.index_device)
         if len(order) != self.count:
             raise ValueError(f"permutation, in batches.py, returned {len(order)} positions, not {self.count}")
-        share = self.workers.share if self.workers else slice  # of a batch of so many samples
+        share = self.workers.share if self.workers else slice  # which of so many samples are ours
         parts = [part[share(len(part))] for part in order.split(self.batch_size)[start:]]
         for batch, (x, y) in enumerate(self.fetch(parts), start):
             if self.augmentation:
@@ -109,8 +109,7 @@ class Batches:
     def fetch(self, parts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples, normalised, and targets on the device: a batch for each tensor of positions (B,)."""
         if gives_batches(self.dataset):
-            several = self.batches_per_gather
-            groups = [parts[k : k + several] for k in range(0, len(parts), several)]
+            groups = [parts[k : k + self.batches_per_gather] for k in range(0, len(parts), self.batches_per_gather)]
             indices = [torch.cat(group) for group in groups]
             for k, group in enumerate(groups):
                 x, y = self.dataset.batch(indices[k])

@@ -14,8 +14,10 @@ from .splits import Rows, Samples
 from .stream import Stream
 from .tensors import fits, on_device, to_tensor
 
+Pairs = Dataset[tuple[Tensor, Tensor]]  # at each position a sample (C, ...) and its target
 
-def build_dataset(x: Samples, y: Array, settings: DataSettings) -> Dataset[tuple[Tensor, Tensor]]:
+
+def build_dataset(x: Samples, y: Array, settings: DataSettings) -> Pairs:
     """Return a dataset of samples x (N, C, ...), an array or `Rows` of a file, and encoded targets y (N, ...).
 
     All commands make theirs here, with the run's settings, among which there may be some of your own. Put another
@@ -33,7 +35,7 @@ def one_sample(dataset: "ArrayDataset", index: int) -> tuple[Tensor, Tensor]:
     return x[0], y[0]
 
 
-class ArrayDataset(Dataset[tuple[Tensor, Tensor]]):
+class ArrayDataset(Pairs):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
     Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Subset
 
 from .array_file import Array
 from .arrays import channels_first, input_shape
@@ -15,7 +15,7 @@ from .batches import Batches, evaluation_batch_size
 from .checkpoint import load_best
 from .checks import check
 from .config import Settings
-from .data import Normalisation, build_dataset
+from .data import Normalisation, Pairs, build_dataset
 from .device import choose_device, choose_precision, prepare
 from .errors import DataError, note
 from .memory import check_memory
@@ -68,7 +68,7 @@ class Trained:
             raise DataError("the model's outputs are not finite", "for some of the samples", fix)
         return output
 
-    def check(self, dataset: Dataset[tuple[Tensor, Tensor]], path: Path) -> None:
+    def check(self, dataset: Pairs, path: Path) -> None:
         """Raise DataError if the samples, of this file, have another shape than in training; doubt another scale."""
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
@@ -78,14 +78,12 @@ class Trained:
         if doubt := other_scale(dataset, self.statistics):
             note(f"in {path}, {doubt}")
 
-    def batches(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> Batches:
+    def batches(self, dataset: Pairs) -> Batches:
         """Return the samples in batches, in their order."""
         size = evaluation_batch_size(self.trained_batch, self.input_shape, self.device)
         return Batches(dataset, batch_size=size, device=self.device, normalisation=self.normalisation)
 
-    def score(
-        self, dataset: Dataset[tuple[Tensor, Tensor]], after_batch: Callable[[], object] = lambda: None
-    ) -> dict[str, float]:
+    def score(self, dataset: Pairs, after_batch: Callable[[], object] = lambda: None) -> dict[str, float]:
         """Return best_epoch, samples, loss and metrics."""
         batches, metrics = self.batches(dataset), self.task.metrics(self.device)
         with progress(len(batches), "scoring", unit=" batches") as bar:
@@ -93,7 +91,7 @@ class Trained:
         return {"best_epoch": self.epoch, "samples": batches.count, **scores, **metrics.details()}
 
     @torch.inference_mode()
-    def figures(self, dataset: Dataset[tuple[Tensor, Tensor]]) -> dict[str, Array]:
+    def figures(self, dataset: Pairs) -> dict[str, Array]:
         """Return what a person should look at in the validation split: images (H, W, 4), by name."""
         from .figures import SAMPLES, draw  # which import matplotlib: half a second
         from .plots import drawn, style

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 import re
+import threading
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +32,7 @@ PLAINER = {  # what tyro says, and what that means
     r"Missing value for argument '\(?'?([^',]+).*": r"\1 has no value",
     r" \(applied to .*?\)": "",
 }
+LOCK = threading.Lock()  # of stderr, while it is redirected: the last of several threads would leave it so
 
 
 def flags_of(path: Path) -> list[str]:
@@ -68,7 +70,7 @@ def parse(kind: Any, arguments: list[str], *, where: str = "on the command line"
     """Return the dataclass `kind` that the arguments describe. Raises ConfigError; leaves with 0 after --help."""
     box = io.StringIO()
     try:
-        with contextlib.redirect_stderr(box):
+        with LOCK, contextlib.redirect_stderr(box):
             return tyro.cli(kind, prog=PROGRAM, args=arguments, add_help=add_help)
     except SystemExit as leaving:
         if not leaving.code:

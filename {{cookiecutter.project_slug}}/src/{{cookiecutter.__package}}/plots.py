@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from .array_file import Array
+from .data import Pairs
 from .errors import shorten, width_of
 
 # Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
@@ -51,7 +51,7 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
     axes.set_title("\n".join(lines), fontsize=7)
 
 
-def show_samples(dataset: Dataset[tuple[Tensor, Tensor]], titles: dict[int, str]) -> Figure | None:
+def show_samples(dataset: Pairs, titles: dict[int, str]) -> Figure | None:
     """Return samples with their titles, by their positions; None if there are none, or none that can be drawn."""
     if not titles or dataset[next(iter(titles))][0].ndim not in (2, 3, 4):
         return None

@@ -45,8 +45,9 @@ class Run:
                 folder = parent / f"{time:%Y%m%d-%H%M%S}-{time.microsecond * 2**16 // 10**6:04x}"  # sorted by time
                 with suppress(FileExistsError):
                     folder.mkdir()
-                    for each in (parent, parent.parent):  # what is saved in it should be found after a power cut
-                        sync_folder(each)
+                    for each in folder.parents[:3]:  # what is saved in it should be found after a power cut
+                        with suppress(PermissionError):  # of one that may be written, but not read
+                            sync_folder(each)
                     return cls(folder, settings, begun=True)
         except OSError as error:
             what = f"cannot create a run directory ({error.strerror})"

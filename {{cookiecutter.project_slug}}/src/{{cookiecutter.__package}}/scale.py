@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from .array_file import Array
-from .data import Normalisation, gives_batches
+from .data import Normalisation, Pairs, gives_batches
 from .tensors import to_tensor
 
 READ, MOST = 2**24, 2**20  # numbers to read, and to look at
@@ -16,9 +15,7 @@ GAP = 5  # ranges of all other numbers: what is farther away from them, may stan
 FAR, RATIO = 10, 30  # deviations between means, and between deviations: beyond, the unit may be another
 
 
-def doubts(
-    datasets: dict[str, Dataset[tuple[Tensor, Tensor]]], targets: dict[str, Array], statistics: Normalisation
-) -> Iterator[str]:
+def doubts(datasets: dict[str, Pairs], targets: dict[str, Array], statistics: Normalisation) -> Iterator[str]:
     """Yield what may be wrong with the samples, or the targets, of the splits."""
     name, values = by_channel(datasets["train"])
     if (values == values[:, :1]).all():
@@ -52,7 +49,7 @@ def fill_value(name: str, values: Tensor) -> str | None:
     return None
 
 
-def other_scale(dataset: Dataset[tuple[Tensor, Tensor]], statistics: Normalisation) -> str | None:
+def other_scale(dataset: Pairs, statistics: Normalisation) -> str | None:
     """Say which channel of new samples has another scale than in training."""
     name, values = by_channel(dataset)
     if values.shape[1] < RATIO:  # so few may well be all alike, or all rare
@@ -68,7 +65,7 @@ def other_scale(dataset: Dataset[tuple[Tensor, Tensor]], statistics: Normalisati
     return f"{name} {at} is {there}, and {here} in training: are the units the same?"
 
 
-def by_channel(dataset: Dataset[tuple[Tensor, Tensor]]) -> tuple[str, Tensor]:
+def by_channel(dataset: Pairs) -> tuple[str, Tensor]:
     """Return what a channel is called, and numbers of each (C, N): of samples from all over the dataset."""
     count, size = len(dataset), math.prod(dataset[0][0].shape)  # type: ignore[arg-type]  # torch promises no length
     samples = min(count, max(8, min(4096 if gives_batches(dataset) else 64, READ // size)))
