@@ -525,13 +525,14 @@ def test_a_signal_after_the_last_step_of_an_epoch_loses_nothing(
         os.kill(os.getpid(), signal.SIGTERM)
         return whole(*arguments)
 
-    other = tmp_path / "other"
+    trained, other = trained.rename(tmp_path / "a run"), tmp_path / "other"
     shutil.copytree(trained, other)
     assert run("train", f"--resume={other}", "--epochs=3")[0] == 0
     with monkeypatch.context() as patch:
         patch.setattr(owner, when, interrupted)
         code, _, errors = run("train", f"--resume={trained}", "--epochs=3")
     assert code == 128 + signal.SIGTERM and "stopped by SIGTERM, with everything saved; after step 6; " in errors
+    assert errors.endswith(f"; continue with --resume '{trained}'\n")
     assert run("train", f"--resume={trained}", "--epochs=3")[0] == 0
     a, b = (torch.load(folder / "checkpoints/last.pt", weights_only=True)["model"] for folder in (trained, other))
     assert all(torch.equal(a[name], b[name]) for name in b) and exact_lines(trained) == exact_lines(other)

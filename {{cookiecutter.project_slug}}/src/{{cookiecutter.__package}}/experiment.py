@@ -70,7 +70,7 @@ class Experiment:
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
         if self.workers.rank:  # dropout of its own; the first one draws as if it were alone
             torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())  # a CPU takes 32 bits only
-        # On a GPU, by one process, in fp32 or bf16. With --deterministic, no test has shown that a resume is exact.
+        # Replayed: on a GPU, by one process, in fp32 or bf16. With --deterministic, no test has shown an exact resume.
         plain = not (settings.deterministic or settings.compile or self.precision == torch.float16)
         self.replays = settings.cuda_graph and plain and self.device.type == "cuda" and self.workers.size == 1
         rates = {"lr": settings.lr, "weight_decay": settings.weight_decay}
@@ -101,7 +101,7 @@ class Experiment:
         if settings.compile:
             self.model.compile(dynamic=False)  # code for each shape by itself: a resumed run gets the same
         done = checkpoint["progress"] if checkpoint else {"step": 0, "batch": 0}
-        logbook = Logbook(run.folder, step=done["step"] - (done["batch"] > 0))  # in an epoch, its line is to come
+        logbook = Logbook(run.folder, step=done["step"] - (done["batch"] > 0))  # a begun epoch has no line yet
         build_step = partial(ReplayedStep, say=logbook.write) if self.replays else Step
         step = build_step(
             model=self.model,

@@ -47,7 +47,7 @@ class Trained:
         self.statistics = Normalisation(**checkpoint["statistics"])
         self.normalisation = self.statistics if settings.data.normalise else None
         self.device = choose_device(settings.device)
-        self.precision = choose_precision(settings.precision.replace("auto", "fp32"), self.device)
+        self.precision = choose_precision(settings.precision.replace("auto", "fp32"), self.device)  # auto: to train
         self.targets = Targets(**checkpoint["targets"])
         self.task = Task(self.targets, settings.task, self.device)
         self.input_shape = input_shape(self.sample_shape, settings.data.resize, settings.model.minimum_size)
@@ -68,7 +68,7 @@ class Trained:
             raise DataError("the model's outputs are not finite", "for some of the samples", fix)
         return output
 
-    def check(self, dataset: Pairs, path: Path) -> None:
+    def check_samples(self, dataset: Pairs, path: Path) -> None:
         """Raise DataError if the samples, of this file, have another shape than in training; doubt another scale."""
         shape = tuple(dataset[0][0].shape)
         if shape != self.sample_shape:
@@ -113,7 +113,7 @@ class Trained:
             x, path = check(np.asarray(x), "in x"), Path("x")
             x = channels_first(x, self.settings.data.channels, "in x")
         dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
-        self.check(dataset, path)
+        self.check_samples(dataset, path)
         parts, batches = [], self.batches(dataset)
         if batches.count != len(x):  # which prediction would be whose?
             what = f"the dataset has {batches.count} samples, and the file {len(x)}"
@@ -140,7 +140,7 @@ def score(
         metrics.update(output, y)
         after()
     numbers = metrics.compute()
-    if any((name in numbers) == (name == "loss") for name in task.maximize):
+    if "loss" in numbers or not {*task.maximize} <= {"loss", *numbers}:
         raise ValueError(f"Metrics.compute, in task.py, returned {', '.join(numbers)}: not what maximize there names")
     loss = torch.stack(losses).cpu().double().sum().item() / batches.count
     return {"loss": loss, **{name: float(number) for name, number in numbers.items()}}

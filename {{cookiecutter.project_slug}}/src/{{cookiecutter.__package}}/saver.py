@@ -27,15 +27,15 @@ class Interval:
 
 
 class Saver:
-    """Writes checkpoints one by one, after a call of `before`. Raises StorageError once known, at the next call."""
+    """Writes checkpoints in a thread, each after a call of `before`; what fails there, the next call raises."""
 
     def __init__(self, run: Run, *, before: Callable[[], object] = lambda: None) -> None:
         self.run, self.before, self.thread = run, before, ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
-        self.best: bytes | None = None  # what is not written yet
+        self.best: bytes | None = None  # not on the disk yet: if a write fails, the next one tries it again
 
     def save(self, state: dict[str, Any], *, best: bool) -> None:
-        """Begin to write the last checkpoint: after the best one, if it is that, or that one could not be written."""
+        """Begin to write the state as the last checkpoint; before that, if it is the best one, as that, too."""
         data = serialize(state)  # now: the next step changes the tensors
         try:
             self.wait()
@@ -43,7 +43,7 @@ class Saver:
             self.writing = self.thread.submit(self.write, data, best)
 
     def write(self, data: bytes, best: bool) -> None:
-        """Write both, whatever the training does meanwhile. The last one tells of a best one, which must be there."""
+        """Write the best one, if it is new, then the last one, which tells of a best one: that must be there."""
         self.best = data if best else self.best
         self.before()
         if self.best:

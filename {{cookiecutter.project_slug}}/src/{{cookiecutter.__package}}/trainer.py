@@ -1,6 +1,7 @@
 """The training loop. Nothing here knows which model or which task is trained, nor how a step is taken."""
 
 import math
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -146,7 +147,7 @@ class Trainer:
         number = self.workers.ask_all(self.stop.signal_number or (SAVE if due and self.workers.leads else None))
         if number not in (None, SAVE):
             what = f"stopped by {signal.Signals(number).name}, with everything saved"
-            fix = f"continue with --resume {self.run.folder}"
+            fix = f"continue with --resume {shlex.quote(str(self.run.folder))}"
             raise Interrupted(number, what, f"after step {self.global_step}", fix)
         return number == SAVE
 

@@ -98,11 +98,11 @@ class Workers:
             return number
         largest = None
         if self.asked:
-            numbers, work = self.asked
+            answer, work = self.asked
             meet(work.wait)
-            largest = None if numbers < 0 else int(numbers)
-        numbers = torch.tensor(-1 if number is None else number)
-        self.asked = numbers, distributed.all_reduce(numbers, distributed.ReduceOp.MAX, async_op=True)
+            largest = None if answer < 0 else int(answer)
+        question = torch.tensor(-1 if number is None else number)  # becomes the answer, in place
+        self.asked = question, distributed.all_reduce(question, distributed.ReduceOp.MAX, async_op=True)
         return largest
 
     def go_on_alone(self) -> None:

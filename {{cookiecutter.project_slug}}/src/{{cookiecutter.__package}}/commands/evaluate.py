@@ -38,7 +38,7 @@ def run(folder: Path, settings: Settings, data: DataSettings, *, split: str) -> 
         raise DataError(f"there is no {split} split", f"in {data.path}", fix)
     chosen = splits[split]
     dataset = build_dataset(chosen.x, trained.targets.encode(chosen.y, f"in {split} of {data.path}"), own)
-    trained.check(dataset, data.path)
+    trained.check_samples(dataset, data.path)
     if sha256 != trained.data_sha256:
         for count in learned({split: digests(chosen.x)}, own, trained.data_sha256).values():
             note(f"the run has learned from {count:,} of the {len(chosen):,} samples: its scores on them are too good")
