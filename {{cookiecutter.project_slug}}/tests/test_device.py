@@ -113,10 +113,10 @@ def test_each_device_is_tried_before_it_is_used(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_freed_memory_is_kept_for_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[None] = []
-    monkeypatch.setattr(device, "keep_freed", lambda: calls.append(None))
+    calls: list[bool] = []
+    monkeypatch.setattr(device, "keep_freed", calls.append)
     prepare(torch.nn.Linear(2, 2), torch.device("cpu"))
-    assert len(calls) == 1
+    assert calls == [True]
 
 
 def test_auto_takes_the_gpu_if_there_is_one() -> None:

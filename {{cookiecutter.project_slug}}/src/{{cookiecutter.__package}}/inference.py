@@ -18,7 +18,7 @@ from .config import Settings
 from .data import Normalisation, Pairs, build_dataset
 from .device import choose_device, choose_precision, prepare
 from .errors import DataError, note
-from .memory import check_memory
+from .memory import check_memory, keep_freed
 from .model import build_model
 from .progress import progress
 from .run import settings_of
@@ -54,6 +54,7 @@ class Trained:
         model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         load_weights(model, checkpoint["model"])
         self.model = prepare(model, self.device).eval()
+        keep_freed(False)  # results stay, batch by batch: what is freed between them could not be used again
 
     @classmethod
     def of(cls, run: str | Path, *, device: str = "auto") -> "Trained":
@@ -131,16 +132,16 @@ def score(
     forward: Callable[[Tensor], Tensor], task: Task, metrics: Metrics, batches: Batches, after: Callable[[], object]
 ) -> dict[str, float]:
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
-    losses = []
-    for (x, y), count in zip(batches.epoch(), batches.sizes, strict=True):
+    losses = torch.zeros(len(batches), device=batches.device)  # kept one by one, they would lie scattered in the memory
+    for batch, ((x, y), count) in enumerate(zip(batches.epoch(), batches.sizes, strict=True)):
         output = forward(x)
         if batches.workers:
             output, y = batches.workers.gather(output, count), batches.workers.gather(y, count)
-        losses.append(task.loss(output, y) * count)
+        losses[batch] = task.loss(output, y) * count
         metrics.update(output, y)
         after()
     numbers = metrics.compute()
     if "loss" in numbers or not {*task.maximize} <= {"loss", *numbers}:
         raise ValueError(f"Metrics.compute, in task.py, returned {', '.join(numbers)}: not what maximize there names")
-    loss = torch.stack(losses).cpu().double().sum().item() / batches.count
+    loss = losses.cpu().double().sum().item() / batches.count
     return {"loss": loss, **{name: float(number) for name, number in numbers.items()}}

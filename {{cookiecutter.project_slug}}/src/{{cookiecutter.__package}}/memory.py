@@ -20,14 +20,14 @@ VERSIONS = [
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # as glibc numbers them: mallopt(3)
 
 
-def keep_freed() -> None:
-    """Have freed memory kept for whoever needs as much next, as each step does; the peak may be half as high again.
+def keep_freed(keep: bool) -> None:
+    """Keep freed memory for the next step, which needs as much, or give it back; kept, the peak is up to half higher.
 
     glibc gives large blocks back to Linux, which fills new ones with zeros: up to half of the time of a step on images.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):  # other libraries do not have it
-        libc.mallopt(M_TRIM_THRESHOLD, -1)
-        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, -1 if keep else 2**17)
+        libc.mallopt(M_MMAP_MAX, 0 if keep else 2**16)
 
 
 def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a smaller type such as uint8") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 from torch.optim import optimizer as torch_optimizer
 
 from .errors import ConfigError, RefusedError
@@ -26,7 +27,7 @@ class AdamW(torch.optim.AdamW):
     state_dict = unwrap(torch.optim.AdamW.state_dict)
     load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
     bare_step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
-    hooked_step = torch.optim.Optimizer.profile_hook_step(bare_step)
+    hooked_step = Optimizer.profile_hook_step(bare_step)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Update the weights; only if there are hooks, by torch's way to call them, which marks each step, too."""
@@ -42,9 +43,7 @@ class AdamW(torch.optim.AdamW):
                 weight.grad = None if set_to_none or weight.grad is None else torch.zeros_like(weight)
 
 
-def build_optimizer(
-    model: nn.Module, *, lr: float, weight_decay: float, capturable: bool = False
-) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, *, lr: float, weight_decay: float, capturable: bool = False) -> Optimizer:
     """Return a fused AdamW; biases and norms are not decayed. A group may have an `lr` of its own (fine-tuning).
 
     If its steps are to be recorded in a CUDA graph (`capturable`), it reads the learning rate from the GPU.
@@ -59,7 +58,7 @@ def build_optimizer(
     return AdamW(groups, lr=lr, fused=True, capturable=capturable)
 
 
-def require_trained(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def require_trained(model: nn.Module, optimizer: Optimizer) -> None:
     """Raise ConfigError if a weight should learn, perhaps by now only, and the optimizer does not have it."""
     has = {weight for group in optimizer.param_groups for weight in group["params"]}
     if lacks := [name for name, weight in model.named_parameters() if weight.requires_grad and weight not in has]:
@@ -67,7 +66,7 @@ def require_trained(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         raise ConfigError(f"the optimizer lacks the weight {lacks[0]}", "in model.py or optimizer.py", fix)
 
 
-def layout(model: nn.Module, optimizer: torch.optim.Optimizer, *, began: list[Any] | None) -> list[Any]:
+def layout(model: nn.Module, optimizer: Optimizer, *, began: list[Any] | None) -> list[Any]:
     """Return which optimizer it is, and the weights in each of its groups: in this order, it keeps what it learns.
 
     Raises ConfigError if it lacks one that should learn, and RefusedError if a run `began` with another layout.
