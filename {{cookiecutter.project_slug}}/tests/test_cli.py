@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import make_dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Optional
 
 import pytest
@@ -52,6 +53,16 @@ def test_a_mistake_gets_one_sentence(
 ) -> None:
     assert main(command.split()) == code
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {sentence}")
+
+
+def test_threads_that_parse_leave_stderr_as_it_was() -> None:
+    before = sys.stderr
+    threads = [Thread(target=lambda: [parse(Settings, ["--lr=0.1"]) for _ in range(10)]) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sys.stderr is before
 
 
 @pytest.mark.parametrize("kind", [float, Optional[float]])

@@ -119,6 +119,14 @@ def test_figures_say_of_what_they_are(run: Path, settings: Settings, monkeypatch
         assert torch.equal(shown[0][at][0], split[position][0])
 
 
+def test_a_model_at_work_gives_freed_memory_back(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
+    for module in ("device", "inference"):
+        monkeypatch.setattr(f"{{ cookiecutter.__package }}.{module}.keep_freed", calls.append)
+    Trained.of(run, device="cpu")
+    assert calls == [True, False]
+
+
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could tell whose they are."""
     trained = Trained.of(run, device="cpu")

@@ -53,6 +53,10 @@ def test_a_best_checkpoint_that_could_not_be_written_is_written_before_the_next_
         saver.save({"number": 4}, best=False)
         saver.wait()
         assert [load_checkpoint(path)["number"] for path in (run.best, run.previous, run.last)] == [1, 3, 4]
+        run.best.unlink()
+        saver.save({"number": 5}, best=False)
+        saver.wait()
+        assert not run.best.exists()  # it was written: once is enough
 
 
 def test_what_is_saved_is_the_state_of_that_moment(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from .errors import shorten, width_of
 # Names may be Chinese: what matplotlib's own font does not have, is taken from whichever of these this machine has.
 CHINESE = ["Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei"]
 FONTS = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
-style = partial(rc_context, {"font.family": FONTS, "text.parse_math": False})  # nor does a dollar start a formula
+style = partial(rc_context, {"font.family": FONTS, "text.parse_math": False})  # a dollar starts no formula
 
 
 def grid(rows: int, columns: int) -> tuple[Figure, list[Axes]]:

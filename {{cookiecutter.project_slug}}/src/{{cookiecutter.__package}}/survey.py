@@ -65,8 +65,8 @@ def shared(splits: dict[str, Split]) -> list[str]:
 def learned(new: dict[str, Array], own: DataSettings, sha256: str, here: DataSettings | None = None) -> dict[str, int]:
     """Return how many of the `new` digests (N,), by split, a run has learned from, if any, by its `own` settings.
 
-    None, if its file is gone, is another one by now, or does not fit into the memory: DataError is raised only of the
-    file that is also read `here`, in which a sample is what it is here.
+    Nothing is counted if its file is gone, is another one by now, or does not fit into the memory. DataError is raised
+    only of the file that is also read `here`, in which a sample is what it is here.
     """
     try:
         file = ArrayFile(own.path)
