@@ -73,8 +73,8 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what memory belongs to no file")
-def test_predictions_take_no_more_memory_if_there_are_more_samples(render: Render) -> None:
-    """They stay, batch by batch; of the samples between them, nothing does."""
+def test_predictions_take_far_less_memory_than_the_samples(render: Render) -> None:
+    """They stay; of the batches of samples, nothing does."""
     project = render(model="mlp")
     write(project / "large", 0.25)
     run(project, "train", "--data.path=large", "--data.resident=no", "--epochs=1")

@@ -576,6 +576,17 @@ def test_what_is_continued_from_the_best_checkpoint_becomes_the_last_one(run: Ru
     assert all(torch.equal(weight, whole["model"][name]) for name, weight in last["model"].items())
 
 
+def test_the_last_checkpoint_can_take_the_place_of_a_damaged_best_one(run: Run, trained: Path) -> None:
+    checkpoints = trained / "checkpoints"
+    (checkpoints / "best.pt").write_bytes(b"PK")
+    code, _, errors = run("train", f"--resume={trained}", "--epochs=4")
+    assert code == 5 and "best.pt; put back a whole copy" in errors, errors
+    shutil.copy(checkpoints / "last.pt", checkpoints / "best.pt")
+    code, output, _ = run("train", f"--resume={trained}", "--epochs=4")
+    assert code == 0 and "resumed after step 4, from last.pt\n" in output
+    assert load_checkpoint(checkpoints / "last.pt")["progress"]["epoch"] == 4
+
+
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
 @pytest.mark.parametrize("ending", ["| true", "| head -n 1", ">&-", ">/dev/full", "2>&-"])
 def test_training_goes_on_when_nobody_listens(tmp_path: Path, small: Path, ending: str) -> None:

@@ -78,7 +78,7 @@ def test_samples_weigh_the_same_in_batches_of_uneven_sizes(settings: Settings) -
     def scores(size: int) -> dict[str, float]:
         batches = Batches(val, batch_size=size, device=CPU, normalisation=experiment.data.normalisation)
         outputs = partial(forward, model, precision=torch.float32, sides=experiment.input_shape[1:])
-        return score(outputs, experiment.task, experiment.task.metrics(CPU), batches, lambda: None)
+        return score(outputs, experiment.task, experiment.task.metrics(CPU, len(val)), batches, lambda: None)
 
     assert len(val) % 10  # type: ignore[arg-type]
     parts, whole = scores(10), scores(len(val))  # type: ignore[arg-type]
@@ -93,7 +93,8 @@ def test_nothing_is_kept_for_gradients_while_scores_are_computed(settings: Setti
         modes.append(torch.is_inference_mode_enabled())
         return forward(experiment.model, x, precision=torch.float32, sides=experiment.input_shape[1:])
 
-    score(outputs, experiment.task, experiment.task.metrics(CPU), experiment.batches("val"), lambda: None)
+    batches = experiment.batches("val")
+    score(outputs, experiment.task, experiment.task.metrics(CPU, batches.count), batches, lambda: None)
     assert modes and all(modes)
 
 
@@ -119,12 +120,21 @@ def test_figures_say_of_what_they_are(run: Path, settings: Settings, monkeypatch
         assert torch.equal(shown[0][at][0], split[position][0])
 
 
-def test_a_model_at_work_gives_freed_memory_back(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[bool] = []
-    for module in ("device", "inference"):
-        monkeypatch.setattr(f"{{ cookiecutter.__package }}.{module}.keep_freed", calls.append)
-    Trained.of(run, device="cpu")
-    assert calls == [True, False]
+def test_predictions_of_any_batches_stand_in_their_order(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts may get longer on the way, and the last batch is smaller."""
+    trained = Trained.of(run, device="cpu")
+    monkeypatch.setattr(trained, "batches", lambda dataset: Batches(dataset, batch_size=4, device=CPU))
+    seen: list[int] = []
+
+    def predict(output: torch.Tensor) -> dict[str, np.ndarray]:
+        seen.append(len(output))
+        return {"prediction": np.array([f"{10 ** len(seen)}-{k}" for k in range(len(output))])}
+
+    monkeypatch.setattr(trained.task, "predict", predict)
+    predictions = trained.predict(np.zeros((10, *trained.sample_shape), np.uint8))
+    assert seen == [4, 4, 2]
+    expected = [f"{10 ** (k // 4 + 1)}-{k % 4}" for k in range(10)]
+    assert predictions["prediction"].tolist() == expected
 
 
 def test_a_dataset_that_leaves_samples_out_gets_no_predictions(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +360,7 @@ def test_fine_tuning_on_what_the_other_run_has_learned_from_is_refused(call: Cal
     folder.mkdir()  # something else is where they were
     for flag in ("--data.split-seed=7", "--data.test-share=0.2"):
         code, _, errors = call(*again, flag)
-        assert code == 2 and re.match("error: that run has learned from [0-9]+ of the [0-9]+ samples of ", errors)
+        assert code == 2 and re.match("error: that run has learned from [0-9]+ samples of (val|test); ", errors)
     assert call(*again, "--seed=7")[::2] == (0, "")
 
 

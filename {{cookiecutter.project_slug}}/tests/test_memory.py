@@ -84,7 +84,7 @@ def test_freed_memory_is_kept_for_the_next_step() -> None:
     """What Linux would have to give again, in pages of 4 KiB, would be counted as faults."""
     import resource
 
-    memory.keep_freed(True)
+    memory.keep_freed()
     faults = []
     for _ in range(60):  # in the first ones, what is kept may not lie side by side; other tests' threads may take some
         torch.ones(2**24)  # 64 MiB

@@ -1,5 +1,7 @@
 """Samples of every shape can be drawn."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -24,6 +26,18 @@ def test_a_sample_is_drawn(shape: tuple[int, ...]) -> None:
         show(axes[0], sample, "title")
         pictures.append(drawn(figure))
     assert not np.array_equal(*pictures)
+
+
+def test_plots_of_others_keep_their_style() -> None:
+    script = """
+from matplotlib import rcParams
+before = dict(rcParams)
+from {{ cookiecutter.__package }}.plots import style
+assert before == dict(rcParams)
+with style():
+    assert before != dict(rcParams)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize(("channels", "middle"), [(1, 2), (3, 2 / 4)])

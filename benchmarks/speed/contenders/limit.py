@@ -48,7 +48,7 @@ def main() -> None:
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
                 step(*train_batches[0])
-        step = Recording(step, *train_batches[0], given.batch_size, stream=stream).replay
+        step = Recording(step, *train_batches[0], stream=stream).replay
     for epoch in range(given.epochs):
         model.train()
         for x, y in train_batches:

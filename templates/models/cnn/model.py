@@ -22,20 +22,9 @@ class CNN(nn.Module):
     stage's channels times its positions. A (1, 8, 8) image becomes (64, 2, 2) in two stages of width 32: 256.
     """
 
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        in_size: int,
-        out_size: int,
-        dimensions: int,
-        width: int,
-        depth: int,
-        hidden_size: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, stages: nn.Module, *, in_size: int, out_size: int, hidden_size: int, dropout: float) -> None:
         super().__init__()
-        self.stages = build_stages(in_channels, dimensions=dimensions, width=width, depth=depth)
+        self.stages = stages
         self.linear = nn.Sequential(nn.Linear(in_size, hidden_size), nn.ReLU(), nn.Dropout(dropout))
         self.output = nn.Linear(hidden_size, out_size)
 
@@ -98,13 +87,5 @@ def build_model(
             f"in build_model, where a sample {sample_shape} becomes {features}",
             "leave it out to have it measured",
         )
-    return CNN(
-        in_channels=in_channels,
-        in_size=measured,
-        out_size=out_size,
-        dimensions=len(sides),
-        width=width,
-        depth=depth,
-        hidden_size=hidden_size,
-        dropout=dropout,
-    )
+    stages = build_stages(in_channels, dimensions=len(sides), width=width, depth=depth)
+    return CNN(stages, in_size=measured, out_size=out_size, hidden_size=hidden_size, dropout=dropout)

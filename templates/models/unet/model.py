@@ -69,10 +69,7 @@ def build_level(inputs: int, outputs: int, *, dimensions: int, dropout: float) -
 
 
 def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, depth: int, dropout: float) -> nn.Module:
-    """Build the network for samples of shape (C, L), (C, H, W) or (C, D, H, W).
-
-    Raises ConfigError for other shapes.
-    """
+    """Build the network for samples of shape (C, L), (C, H, W) or (C, D, H, W). Raises ConfigError for other shapes."""
     in_channels, *sides = sample_shape
     if len(sides) not in CONVOLUTIONS:
         what = f"a unet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"

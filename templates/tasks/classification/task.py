@@ -18,8 +18,7 @@ class Task:
         self.targets = targets
         self.label_smoothing = settings.label_smoothing
         counts = torch.tensor(targets.counts, device=device)  # (K,) training samples of each class
-        balanced = settings.class_weights == "balanced"
-        self.weights = counts.sum() / (len(counts) * counts) if balanced else None
+        self.weights = counts.sum() / (len(counts) * counts) if settings.class_weights == "balanced" else None
         # What validation returns, and whether more of it is better.
         self.maximize = {"loss": False, "accuracy": True, "macro_f1": True}
         if targets.out_size > 5:
@@ -43,8 +42,8 @@ class Task:
         losses = functional.cross_entropy(output, target, label_smoothing=self.label_smoothing, reduction="none")
         return (losses * self.weights[target]).mean()
 
-    def metrics(self, device: torch.device) -> "Metrics":
-        """Return an empty tally for one pass over a split."""
+    def metrics(self, device: torch.device, count: int) -> "Metrics":
+        """Return an empty tally for one pass over a split of `count` samples."""
         return Metrics(self.targets.names, device)
 
     def predict(self, output: Tensor) -> dict[str, Array]:
@@ -93,8 +92,7 @@ class Metrics:
 
     def details(self) -> dict[str, float]:
         """Return the F1 of each class that occurs or is predicted."""
-        there = (self.predicted + self.actual > 0).tolist()
-        rows = zip(self.class_names, self.f1().tolist(), there, strict=True)
+        rows = zip(self.class_names, self.f1().tolist(), (self.predicted + self.actual > 0).tolist(), strict=True)
         return {f"f1/{name}": number for name, number, is_there in rows if is_there}
 
     def f1(self) -> Tensor:

@@ -73,7 +73,7 @@ def test_more_is_better_of_everything_but_the_loss() -> None:
 
 
 def test_metrics_weigh_every_sample_the_same() -> None:
-    metrics = task().metrics(CPU)
+    metrics = task().metrics(CPU, 9)
     metrics.update(OUTPUT[:2], TARGET[:2])
     metrics.update(OUTPUT[2:], TARGET[2:, None])  # a smaller last batch, (N, 1) targets
     scores = metrics.compute()
@@ -86,7 +86,7 @@ def test_metrics_weigh_every_sample_the_same() -> None:
 
 
 def test_classes_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
-    metrics = of_classes([3, 5, 7, 9]).metrics(CPU)
+    metrics = of_classes([3, 5, 7, 9]).metrics(CPU, 9)
     metrics.update(torch.eye(4)[[0, 2]], torch.tensor([0, 1]))
     # by hand: F1 is 1 for class 3, and 0 for class 5, which only occurs, and 7, which is only predicted
     assert metrics.compute()["macro_f1"] == pytest.approx(1 / 3)
@@ -95,7 +95,7 @@ def test_classes_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
 
 def test_more_samples_than_floats_can_count() -> None:
     """32-bit floats have no number between 2**24 and 2**24 + 2."""
-    metrics = of_classes([0, 1]).metrics(CPU)
+    metrics = of_classes([0, 1]).metrics(CPU, 9)
     target = torch.zeros(2**22, dtype=torch.uint8)
     for hit in (True, True, True, True, False):
         metrics.update(torch.tensor([[hit, not hit]]).expand(2**22, 2).byte(), target)
@@ -103,7 +103,7 @@ def test_more_samples_than_floats_can_count() -> None:
 
 
 def test_top_5_counts_the_five_best_of_many_classes() -> None:
-    metrics = of_classes(list(range(6))).metrics(CPU)
+    metrics = of_classes(list(range(6))).metrics(CPU, 9)
     metrics.update(torch.arange(6.0).repeat(2, 1), torch.tensor([1, 0]))
     assert metrics.compute()["top_5_accuracy"] == 0.5
     assert set(metrics.compute()) == set(of_classes(list(range(6))).maximize) - {"loss"}

@@ -40,8 +40,8 @@ class Task:
         mean, std = per_channel(self.mean, output), per_channel(self.std, output)
         return self.loss_function(output.float(), (target.float() - mean) / std)
 
-    def metrics(self, device: torch.device) -> "Metrics":
-        """Return an empty tally for one pass over a split."""
+    def metrics(self, device: torch.device, count: int) -> "Metrics":
+        """Return an empty tally for one pass over a split of `count` samples."""
         return Metrics(self, device)
 
     def restore(self, output: Tensor) -> Tensor:

@@ -41,14 +41,14 @@ def test_other_shapes_are_refused_in_a_sentence() -> None:
 def test_metrics_take_no_output_that_would_be_broadcast() -> None:
     """A model of one's own may have more outputs than channels; who scores them, must say which."""
     with pytest.raises(RuntimeError, match="expects each tensor to be equal size"):
-        task().metrics(CPU).update(standardised(TARGET.float()), TARGET[:, :1])
+        task().metrics(CPU, 9).update(standardised(TARGET.float()), TARGET[:, :1])
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
     """Every value is off by 5, 10 and 20; PSNR is the mean over samples."""
     target = torch.full((3, 2, 16, 16), 100.0)
     output = standardised(target + torch.tensor([5.0, 10.0, 20.0]).view(3, 1, 1, 1))
-    metrics = task().metrics(CPU)
+    metrics = task().metrics(CPU, 9)
     metrics.update(output[:2], target[:2])
     metrics.update(output[2:], target[2:])
     scores = metrics.compute()
@@ -64,7 +64,7 @@ def test_more_is_better_of_likeness_and_less_of_errors() -> None:
 
 
 def test_a_perfect_output_has_100_decibels_and_an_ssim_of_1() -> None:
-    metrics = task().metrics(CPU)
+    metrics = task().metrics(CPU, 9)
     metrics.update(standardised(TARGET.double()).float(), TARGET)
     assert metrics.compute() == pytest.approx({"psnr": 100, "ssim": 1, "mae": 0}, abs=1e-3)
 
@@ -72,7 +72,7 @@ def test_a_perfect_output_has_100_decibels_and_an_ssim_of_1() -> None:
 def test_signals_and_volumes_have_no_ssim() -> None:
     for shape in ((2, 2, 9), (2, 2, 4, 5, 6)):
         of_these = task(sides=len(shape) - 2)
-        metrics = of_these.metrics(CPU)
+        metrics = of_these.metrics(CPU, 9)
         metrics.update(torch.zeros(shape), torch.zeros(shape))
         assert set(metrics.compute()) == set(of_these.maximize) - {"loss"} >= {"psnr", "mae"}
         assert "ssim" not in of_these.maximize

@@ -38,9 +38,9 @@ class Task:
         weights = torch.where(target > 0.5, self.weights[1], self.weights[0])  # (B, L)
         return functional.binary_cross_entropy_with_logits(output.float(), target, weights)
 
-    def metrics(self, device: torch.device) -> "Metrics":
-        """Return an empty tally for one pass over a split."""
-        return Metrics(self.threshold)
+    def metrics(self, device: torch.device, count: int) -> "Metrics":
+        """Return an empty tally for one pass over a split of `count` samples."""
+        return Metrics(self.threshold, torch.empty(2, count, self.targets.out_size, device=device))
 
     def predict(self, output: Tensor) -> dict[str, Array]:
         """Return for outputs (N, L) which labels are predicted (N, L), as 0 and 1, and the probabilities (N, L)."""
@@ -57,22 +57,27 @@ class Task:
 
 
 class Metrics:
-    """All outputs of one pass, since average precision ranks them; they stay on the device until the end."""
+    """All outputs of one pass, since average precision ranks them; they stay on the device until the end.
 
-    def __init__(self, threshold: float) -> None:
+    `pairs` (2, N, L) is filled batch by batch: many small tensors would lie scattered in the memory.
+    """
+
+    def __init__(self, threshold: float, pairs: Tensor) -> None:
         self.threshold = threshold
-        self.pairs: list[Tensor] = []  # (2, B, L)
+        self.pairs, self.done = pairs, 0
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Keep a batch: outputs and targets (B, L)."""
-        self.pairs.append(torch.stack([output.float(), target.float()]))
+        batch = slice(self.done, self.done + len(output))
+        self.pairs[:, batch] = torch.stack([output.float(), target.float()])
+        self.done = batch.stop
 
     def compute(self) -> dict[str, float]:
         """Return mean average precision (over the labels that occur), macro F1 and subset accuracy.
 
         F1 is the mean over the labels that occur or are predicted, as in scikit-learn with zero_division=nan.
         """
-        output, target = torch.cat(self.pairs, dim=1)  # (N, L)
+        output, target = self.pairs[:, : self.done]  # (N, L)
         predicted, target = output.sigmoid() >= self.threshold, target.bool()
         counts = predicted.sum(0) + target.sum(0)  # (L,)
         f1 = 2 * (predicted & target).sum(0) / counts.clamp(min=1)
@@ -85,7 +90,7 @@ class Metrics:
 
     def details(self) -> dict[str, float]:
         """Return the average precision of each label that occurs."""
-        output, target = torch.cat(self.pairs, dim=1).cpu()  # (N, L)
+        output, target = self.pairs[:, : self.done].cpu()  # (N, L)
         target = target.bool()
         occurs = target.any(0).nonzero().flatten().tolist()
         return {f"average_precision/{k}": average_precision(output[:, k], target[:, k]) for k in occurs}

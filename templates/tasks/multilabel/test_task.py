@@ -52,11 +52,11 @@ def test_other_shapes_are_refused_in_a_sentence() -> None:
 def test_metrics_take_no_output_that_would_be_broadcast() -> None:
     """A model of one's own may have more outputs than labels; who scores them, must say which."""
     with pytest.raises(RuntimeError, match="expects each tensor to be equal size"):
-        task().metrics(CPU).update(OUTPUT, TARGET[:, :1])
+        task().metrics(CPU, 9).update(OUTPUT, TARGET[:, :1])
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
-    metrics = task().metrics(CPU)
+    metrics = task().metrics(CPU, 9)
     metrics.update(OUTPUT[:3], TARGET[:3])
     metrics.update(OUTPUT[3:], TARGET[3:])
     scores = metrics.compute()
@@ -76,7 +76,7 @@ def test_more_is_better_of_everything_but_the_loss() -> None:
 
 
 def test_the_threshold_reaches_the_metrics() -> None:
-    metrics = task(threshold=0.7).metrics(CPU)
+    metrics = task(threshold=0.7).metrics(CPU, 9)
     metrics.update(OUTPUT, TARGET)
     scores = metrics.compute()
     # Label 0: predicted for samples 0 and 1, of which one is right, of three; label 1: for its only sample.
@@ -85,7 +85,7 @@ def test_the_threshold_reaches_the_metrics() -> None:
 
 
 def test_labels_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
-    metrics = Task(Targets([1, 1, 1, 1], 2), TaskSettings(), CPU).metrics(CPU)
+    metrics = Task(Targets([1, 1, 1, 1], 2), TaskSettings(), CPU).metrics(CPU, 9)
     output = torch.tensor([[2.0, -1.0, 1.0, -1.0], [-2.0, -1.0, -1.0, -2.0]])
     metrics.update(output, torch.tensor([[1, 0, 0, 0], [0, 0, 0, 1]]))
     # F1 is 1 for label 0, and 0 for label 2, which is only predicted, and 3, which only occurs, at the second rank.
@@ -96,7 +96,7 @@ def test_labels_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
 
 def test_equal_outputs_share_their_rank() -> None:
     """Whatever their order in the file: of four samples with one output, two have the label."""
-    metrics = Task(Targets([2], 4), TaskSettings(), CPU).metrics(CPU)
+    metrics = Task(Targets([2], 4), TaskSettings(), CPU).metrics(CPU, 9)
     metrics.update(torch.zeros(4, 1), torch.tensor([[1], [1], [0], [0]]))
     assert metrics.compute()["mean_average_precision"] == pytest.approx(0.5)
 

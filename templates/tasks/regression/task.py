@@ -33,9 +33,9 @@ class Task:
             )
         return self.loss_function(output.float(), target.float())
 
-    def metrics(self, device: torch.device) -> "Metrics":
-        """Return an empty tally for one pass over a split."""
-        return Metrics(self.targets)
+    def metrics(self, device: torch.device, count: int) -> "Metrics":
+        """Return an empty tally for one pass over a split of `count` samples."""
+        return Metrics(self.targets, torch.empty(2, count, self.targets.out_size, device=device))
 
     def predict(self, output: Tensor) -> dict[str, Array]:
         """Return for outputs (N, T) the numbers in their own units: (N,) for one target, else (N, T), float64."""
@@ -49,15 +49,20 @@ class Task:
 
 
 class Metrics:
-    """All outputs of one pass, since a variance needs them; they stay on the device until the end."""
+    """All outputs of one pass, since a variance needs them; they stay on the device until the end.
 
-    def __init__(self, targets: Targets) -> None:
+    `pairs` (2, N, T) is filled batch by batch: many small tensors would lie scattered in the memory.
+    """
+
+    def __init__(self, targets: Targets, pairs: Tensor) -> None:
         self.std = targets.std
-        self.pairs: list[Tensor] = []  # (2, B, T)
+        self.pairs, self.done = pairs, 0
 
     def update(self, output: Tensor, target: Tensor) -> None:
         """Keep a batch: standardised outputs and targets (B, T)."""
-        self.pairs.append(torch.stack([output.float(), target.float()]))
+        batch = slice(self.done, self.done + len(output))
+        self.pairs[:, batch] = torch.stack([output.float(), target.float()])
+        self.done = batch.stop
 
     def compute(self) -> dict[str, float]:
         """Return R², mean absolute error and root mean squared error, each the mean over the targets."""
@@ -70,7 +75,7 @@ class Metrics:
 
     def per_target(self) -> dict[str, list[float]]:
         """Return R² (1 is perfect, 0 as good as the mean), and the errors in the units of the targets."""
-        output, target = torch.cat(self.pairs, dim=1).cpu().double()  # (N, T)
+        output, target = self.pairs[:, : self.done].cpu().double()  # (N, T)
         error = output - target
         squared, std = error.square().mean(0), torch.tensor(self.std, dtype=torch.float64)  # (T,)
         variance = target.var(0, correction=0)

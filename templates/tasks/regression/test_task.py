@@ -35,13 +35,13 @@ def test_shapes_that_would_be_broadcast_are_refused() -> None:
 
 def test_metrics_take_no_output_that_would_be_broadcast() -> None:
     """A model of one's own may have more outputs than targets; who scores them, must say which."""
-    metrics = Task(Targets([0.0], [1.0]), TaskSettings(), CPU).metrics(CPU)
+    metrics = Task(Targets([0.0], [1.0]), TaskSettings(), CPU).metrics(CPU, 9)
     with pytest.raises(RuntimeError, match="expects each tensor to be equal size"):
         metrics.update(OUTPUT, TARGET[:, :1])
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
-    metrics = task().metrics(CPU)
+    metrics = task().metrics(CPU, 9)
     metrics.update(OUTPUT[:2], TARGET[:2])
     metrics.update(OUTPUT[2:], TARGET[2:])
     scores = metrics.compute()
@@ -60,7 +60,7 @@ def test_more_is_better_of_r2_and_less_of_errors() -> None:
 
 def test_targets_without_any_variance_have_nothing_to_explain() -> None:
     for count in (1, 100):
-        metrics = task().metrics(CPU)
+        metrics = task().metrics(CPU, count)
         metrics.update(torch.tensor([[0.3, 0.4]]).repeat(count, 1), torch.tensor([[0.3, 0.3]]).repeat(count, 1))
         assert (metrics.details()["r2/0"], metrics.details()["r2/1"]) == (1.0, 0.0)
 

@@ -41,8 +41,8 @@ class Task:
         known = (target != IGNORED).flatten(1).sum(1).clamp(min=1)  # positions (B,), where losses are (B, ...)
         return (losses.flatten(1).sum(1) / known).mean()
 
-    def metrics(self, device: torch.device) -> "Metrics":
-        """Return an empty tally for one pass over a split."""
+    def metrics(self, device: torch.device, count: int) -> "Metrics":
+        """Return an empty tally for one pass over a split of `count` samples."""
         return Metrics(self.targets.names, device)
 
     def predict(self, output: Tensor) -> dict[str, Array]:

@@ -94,13 +94,13 @@ def test_swapped_arguments_are_refused_in_a_sentence() -> None:
 def test_metrics_take_one_output_per_class() -> None:
     """Another one would be counted for the class after its own."""
     with pytest.raises(ValueError, match=r"metrics take outputs \(B, 3, \.\.\.\), and they were given \(3, 4, 4, 5\)"):
-        task().metrics(CPU).update(torch.zeros(3, 4, 4, 5), TARGET)
+        task().metrics(CPU, 9).update(torch.zeros(3, 4, 4, 5), TARGET)
 
 
 def test_metrics_by_hand_in_batches_of_any_size() -> None:
     output = functional.one_hot(torch.tensor([[0, 0, 1, 1], [1, 1, 2, 2]]), 3).movedim(-1, 1).float()  # (2, 3, 4)
     target = torch.tensor([[0, 1, 1, IGNORED], [1, 1, 0, IGNORED]], dtype=torch.int16)
-    metrics = task().metrics(CPU)
+    metrics = task().metrics(CPU, 9)
     metrics.update(output[:1], target[:1])
     metrics.update(output[1:], target[1:])
     scores = metrics.compute()
@@ -117,7 +117,7 @@ def test_more_is_better_of_everything_but_the_loss() -> None:
 
 
 def test_classes_that_neither_occur_nor_are_predicted_count_nowhere() -> None:
-    metrics = Task(Targets([0, 7, 9, 200], [1, 1, 1, 1], 255, 0), TaskSettings(), CPU).metrics(CPU)
+    metrics = Task(Targets([0, 7, 9, 200], [1, 1, 1, 1], 255, 0), TaskSettings(), CPU).metrics(CPU, 9)
     output = functional.one_hot(torch.tensor([[0, 0, 1, 1]]), 4).movedim(-1, 1).float()  # (1, 4, 4)
     metrics.update(output, torch.tensor([[0, 1, 1, 2]], dtype=torch.int16))
     # Class 0: 1 right, 1 wrong; class 7: 1 right, 1 wrong, 1 missed; class 9: 1 missed; class 200: nothing.

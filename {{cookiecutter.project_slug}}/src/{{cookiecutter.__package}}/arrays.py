@@ -76,8 +76,7 @@ def load_samples(file: ArrayFile, settings: DataSettings, suffix: str = "") -> S
     resident = is_resident(file, settings)
     name = file.path.stem if file.single else settings.x + suffix
     where = f"in {name!r} of {file.path}"
-    array = find_array(file, name, suffix, "--data.x")
-    x = channels_first(check(array, where), settings.channels, where)
+    x = channels_first(check(find_array(file, name, suffix, "--data.x"), where), settings.channels, where)
     return x if resident else Rows(x)
 
 
@@ -90,11 +89,9 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
         return True
     names = [file.path.stem] if file.single else [settings.x + suffix for suffix in SUFFIXES]
     nbytes = sum(path.stat().st_size for path in map(file.members.get, names) if isinstance(path, Path))
-    if settings.resident == "auto":
-        return nbytes <= free_memory() // 2
     if settings.resident == "yes":
         check_memory(nbytes, f"in {file.path}", "in a new run, --data.resident no reads it batch by batch")
-    return settings.resident == "yes"
+    return settings.resident == "yes" or (settings.resident == "auto" and nbytes <= free_memory() // 2)
 
 
 def find_array(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:

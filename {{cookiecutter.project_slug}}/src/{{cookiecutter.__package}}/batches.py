@@ -121,8 +121,7 @@ class Batches:
             positions = [part.tolist() or [0] for part in parts]  # a share may be empty
             loader = DataLoader(self.dataset, batch_sampler=positions, generator=torch.Generator())  # not the global
             for part, (x, y) in zip(parts, loader, strict=True):
-                x, y = x[: len(part)], y[: len(part)]
-                yield self.ready(x.float()), on_device(y, self.device)
+                yield self.ready(x[: len(part)].float()), on_device(y[: len(part)], self.device)
 
     def ready(self, x: Tensor) -> Tensor:
         """Return samples (B, C, ...) on the device, normalised."""

@@ -58,8 +58,7 @@ def note_doubts(folder: Path) -> None:
     with suppress(OSError, RefusedError):  # nobody listens, or the file is damaged: it is only a note
         if state_of(folder) not in ("finished", "stopped_early", None):  # its file may have been left behind
             note("the run has not finished; later epochs may be better")
-        began = read_json(folder / "capsule.json").get("code_sha256")
-        if began not in (None, code_sha256()):
+        if read_json(folder / "capsule.json").get("code_sha256") not in (None, code_sha256()):
             note("the code has changed since the run began; its scores may be others")
 
 

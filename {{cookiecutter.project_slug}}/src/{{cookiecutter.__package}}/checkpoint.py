@@ -28,10 +28,9 @@ def serialize(state: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
     data = buffer.getvalue()  # without a copy, as long as nobody writes to the buffer
-    if is_plain(state):  # to read it takes as long as to write it
-        return data
     try:
-        torch.load(io.BytesIO(data), map_location="meta", weights_only=True)  # without the numbers
+        if not is_plain(state):  # to read it, though without the numbers, takes as long as to write it
+            torch.load(io.BytesIO(data), map_location="meta", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"a checkpoint would hold a {found[1] if found else 'thing'}, which could not be read again"
@@ -72,8 +71,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds; none of them may pass for "no checkpoint"
         if out_of_memory(error) or isinstance(error, PermissionError):
             raise  # the file may be whole
-        reason = " ".join(str(error).split()[:20])
-        what = f"the checkpoint cannot be read ({type(error).__name__}: {reason})"
+        what = f"the checkpoint cannot be read ({type(error).__name__}: {' '.join(str(error).split()[:20])})"
         raise RefusedError(what, str(path), PUT_BACK) from error
     if state.get("format") != FORMAT:
         raise RefusedError("this is not a checkpoint of this project, or of another version", str(path), PUT_BACK)

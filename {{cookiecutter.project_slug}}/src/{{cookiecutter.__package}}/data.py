@@ -39,10 +39,9 @@ class ArrayDataset(Pairs):
     """Samples x (N, C, ...) and targets y (N, ...), kept in their own dtype until they are asked for (lesson 1).
 
     Both lie on the device if they fit. Else `x` stays in its file, or both stay in the memory of the host, and the next
-    batch is read while this one is computed.
-    Change in `batch` what a sample is: add a feature, or an augmentation `if self.training`, drawn for each sample by
-    itself, as in augment.py (there may be those of many batches). Training, scores and predictions follow. Write a
-    `__getitem__`, and a DataLoader calls that instead, for every sample.
+    batch is read while this one is computed. Change in `batch` what a sample is: add a feature, or an augmentation `if
+    self.training`, drawn for each sample by itself, as in augment.py (there may be those of many batches). Training,
+    scores and predictions follow. Write a `__getitem__`, and a DataLoader calls that instead, for every sample.
     """
 
     device = torch.device("cpu")  # of the positions that are asked for
@@ -98,13 +97,11 @@ class Normalisation:
         """
         count, mean, squares = 0, torch.zeros(()), torch.zeros(())
         for x in batches:
-            axes = [0, *range(2, x.ndim)]
-            more = x.numel() // x.shape[1]
+            axes, more = [0, *range(2, x.ndim)], x.numel() // x.shape[1]
             variances, means = torch.var_mean(x.double(), axes, correction=0, keepdim=True)  # (1, C, 1, ...)
             difference, total = means - mean, count + more
             squares = squares + variances * more + difference.square() * (count * more / total)
-            mean = mean + difference * (more / total)
-            count = total
+            mean, count = mean + difference * (more / total), total
         std = (squares / count).sqrt()
         std = torch.where(std.float() <= 1e-12 * mean.abs(), torch.inf, std)  # by rounding, 0 may come out as 1e-16
         return cls(mean[0].float(), std[0].float())

@@ -44,16 +44,15 @@ class Datasets:
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
-        others = [name for name in arrays if name != "train" and settings.init_from and not checkpoint]
-        own = digests(arrays["train"].x) if others else np.empty(0)
+        # For --init-from: what is in val or test, and not in train, that run must not have learned from.
+        known = {name: digests(split.x) for name, split in arrays.items() if settings.init_from and not checkpoint}
+        self.held_out = {n: each[~np.isin(each, known["train"])] for n, each in known.items()}
         if one_batch:
             arrays = {name: split.take(np.arange(min(self.batch_size, len(split)))) for name, split in arrays.items()}
         self.splits = {}
         for name, split in arrays.items():
             y = self.targets.encode(split.y, f"in the {name} split of {file.path}")
             self.splits[name] = build_dataset(split.x, y, settings.data)
-        held_out = {name: digests(arrays[name].x) for name in others}
-        self.held_out = {name: each[~np.isin(each, own)] for name, each in held_out.items()}  # from that run, too?
         self.sizes = {name: len(split) for name, split in self.splits.items()}  # type: ignore[arg-type]
         if checkpoint and checkpoint["sizes"] != self.sizes:
             what = f"the splits have other sizes, {self.sizes}, than when the run began, {checkpoint['sizes']}"
@@ -83,12 +82,11 @@ class Datasets:
 
     def require_unchanged(self) -> None:
         """Raise RefusedError if the files do not hold what the run began with."""
-        data = self.data
         with suppress(DataError):  # it may be gone
-            if ArrayFile(data.path).sha256(data.x, data.y, data.groups) == self.sha256:
+            if ArrayFile(self.data.path).sha256(self.data.x, self.data.y, self.data.groups) == self.sha256:
                 return
         fix = "put the old data back, or start a new run"
-        raise RefusedError("the data has changed since the run began", str(data.path), fix)
+        raise RefusedError("the data has changed since the run began", str(self.data.path), fix)
 
 
 def choose_batch_size(count: int) -> int:

@@ -101,7 +101,7 @@ def prepare(model: nn.Module, device: torch.device) -> nn.Module:
 
     For images and volumes, that layout is the fastest one, on CPU and GPU alike.
     """
-    keep_freed(True)
+    keep_freed()
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for weight in model.to(device).parameters():
         if weight.ndim in formats:  # not `contiguous`: it would leave the weights of a single channel as they are

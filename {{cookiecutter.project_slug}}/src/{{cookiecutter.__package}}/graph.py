@@ -39,7 +39,7 @@ class ReplayedStep(Step):
         if self.never_replays or self.seen[x.shape] <= WARM_UP:
             return self.ordinary(x, y, count)
         if x.shape not in self.recordings:
-            self.recordings[x.shape] = Recording(super().__call__, x, y, count, stream=self.stream)
+            self.recordings[x.shape] = Recording(super().__call__, x, y, stream=self.stream)
         return self.recordings[x.shape].replay(x, y)
 
     def ordinary(self, x: Tensor, y: Tensor, count: int) -> Tensor:
@@ -68,14 +68,12 @@ class ReplayedStep(Step):
 class Recording:
     """A step on batches of one shape, ready to be replayed."""
 
-    def __init__(
-        self, step: Callable[..., Tensor], x: Tensor, y: Tensor, count: int, *, stream: torch.cuda.Stream
-    ) -> None:
+    def __init__(self, step: Callable[..., Tensor], x: Tensor, y: Tensor, *, stream: torch.cuda.Stream) -> None:
         self.x, self.y = x.clone(), y.clone()  # where a replay finds its batch
         self.graph = torch.cuda.CUDAGraph()
         try:  # other threads may use the GPU meanwhile: they read ahead
             with torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"):
-                self.loss = step(self.x, self.y, count)
+                self.loss = step(self.x, self.y, len(x))
         except RuntimeError as error:
             cause = error.__context__ or error  # a recording that fails may fail once more as it is ended
             if out_of_memory(cause):

@@ -18,7 +18,7 @@ from .config import Settings
 from .data import Normalisation, Pairs, build_dataset
 from .device import choose_device, choose_precision, prepare
 from .errors import DataError, note
-from .memory import check_memory, keep_freed
+from .memory import check_memory
 from .model import build_model
 from .progress import progress
 from .run import settings_of
@@ -54,7 +54,6 @@ class Trained:
         model = build_model(self.input_shape, self.targets.out_size, **asdict(settings.model))
         load_weights(model, checkpoint["model"])
         self.model = prepare(model, self.device).eval()
-        keep_freed(False)  # results stay, batch by batch: what is freed between them could not be used again
 
     @classmethod
     def of(cls, run: str | Path, *, device: str = "auto") -> "Trained":
@@ -86,7 +85,8 @@ class Trained:
 
     def score(self, dataset: Pairs, after_batch: Callable[[], object] = lambda: None) -> dict[str, float]:
         """Return best_epoch, samples, loss and metrics."""
-        batches, metrics = self.batches(dataset), self.task.metrics(self.device)
+        batches = self.batches(dataset)
+        metrics = self.task.metrics(self.device, batches.count)
         with progress(len(batches), "scoring", unit=" batches") as bar:
             scores = score(self.forward, self.task, metrics, batches, lambda: (bar.update(), after_batch()))
         return {"best_epoch": self.epoch, "samples": batches.count, **scores, **metrics.details()}
@@ -115,16 +115,24 @@ class Trained:
             x = channels_first(x, self.settings.data.channels, "in x")
         dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
         self.check_samples(dataset, path)
-        parts, batches = [], self.batches(dataset)
+        predictions: dict[str, Array] = {}
+        batches = self.batches(dataset)
         if batches.count != len(x):  # which prediction would be whose?
             what = f"the dataset has {batches.count} samples, and the file {len(x)}"
             raise DataError(what, f"in {path}", "let build_dataset keep all of them, each once")
+        done = 0
         for batch, _ in progress(len(batches), "predicting", unit=" batches", over=batches.epoch()):
-            parts.append(self.task.predict(self.forward(batch)))
-            if len(parts) == 1:  # twice, since the parts are put together
-                nbytes = 2 * len(batches) * sum(array.nbytes for array in parts[0].values())
+            part = self.task.predict(self.forward(batch))
+            if not done:  # room for all of them, since many small arrays would lie scattered in the memory
+                nbytes = len(batches) * sum(array.nbytes for array in part.values())
                 check_memory(nbytes, f"for the predictions of {path}", "give fewer samples at a time")
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+                predictions = {name: np.empty((len(x), *array.shape[1:]), array.dtype) for name, array in part.items()}
+            for name, array in part.items():
+                common = np.result_type(predictions[name], array)  # texts may get longer
+                predictions[name] = predictions[name].astype(common, copy=False)
+                predictions[name][done : done + len(batch)] = array
+            done += len(batch)
+        return predictions
 
 
 @torch.inference_mode()

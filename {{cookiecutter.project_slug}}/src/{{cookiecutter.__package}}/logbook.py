@@ -52,7 +52,7 @@ class Logbook:
         """Print a line above the progress bar (lesson 6 of the notes), and keep it in train.log."""
         text = printable(text)
         self.log.write(text + "\n")
-        plain = not colour or not getattr(sys.stdout, "isatty", bool)() or "NO_COLOR" in os.environ
+        plain = not colour or not getattr(sys.stdout, "isatty", lambda: False)() or "NO_COLOR" in os.environ
         try:
             tqdm.write(text if plain else f"{colour}{text}{Style.RESET_ALL}")
             sys.stdout.flush()  # into a file or a pipe, too, each line comes when it is said

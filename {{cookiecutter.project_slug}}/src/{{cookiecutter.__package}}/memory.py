@@ -20,14 +20,14 @@ VERSIONS = [
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # as glibc numbers them: mallopt(3)
 
 
-def keep_freed(keep: bool) -> None:
-    """Keep freed memory for the next step, which needs as much, or give it back; kept, the peak is up to half higher.
+def keep_freed() -> None:
+    """Keep freed memory for the next step, which needs as much: the peak is up to half higher.
 
     glibc gives large blocks back to Linux, which fills new ones with zeros: up to half of the time of a step on images.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):  # other libraries do not have it
-        libc.mallopt(M_TRIM_THRESHOLD, -1 if keep else 2**17)
-        libc.mallopt(M_MMAP_MAX, 0 if keep else 2**16)
+        libc.mallopt(M_TRIM_THRESHOLD, -1)
+        libc.mallopt(M_MMAP_MAX, 0)
 
 
 def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a smaller type such as uint8") -> None:
@@ -38,8 +38,7 @@ def check_memory(nbytes: int, where: str, fix: str = "use fewer samples, or a sm
 
 def free_memory() -> int:
     """Return how many bytes this process may still take: its share, if torchrun has started others on this machine."""
-    free = min([psutil.virtual_memory().available, *left_by_limits()])
-    return max(0, free) // told("LOCAL_WORLD_SIZE", alone=1)
+    return max(0, min([psutil.virtual_memory().available, *left_by_limits()])) // told("LOCAL_WORLD_SIZE", alone=1)
 
 
 def left_by_limits() -> Iterator[int]:

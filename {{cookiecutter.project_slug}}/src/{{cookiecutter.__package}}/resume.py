@@ -61,8 +61,7 @@ def continued(folder: Path, saved: Settings, flags: list[str]) -> Resumed:
     """Return the run in a folder with what the flags change. Raises RefusedError if they may not."""
     config = folder / "config.yaml"
     settings = parse(Train, [*read_flags(config), *flags]).settings
-    added = check_changes(saved_settings(config, saved), settings, folder)
-    resumed = Resumed(folder, saved, settings, added)
+    resumed = Resumed(folder, saved, settings, check_changes(saved_settings(config, saved), settings, folder))
     if settings.data.path != saved.data.path or (resumed.needs and settings.data.path.exists()):
         check_data(folder, settings.data)
     return resumed

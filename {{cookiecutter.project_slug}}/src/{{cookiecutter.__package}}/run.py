@@ -21,8 +21,7 @@ class Run:
     """A run directory that is locked by this process; leaving the `with` writes how it ended to status.json."""
 
     def __init__(self, folder: Path, settings: Settings, *, begun: bool = False) -> None:
-        self.folder = folder
-        self.settings = settings
+        self.folder, self.settings = folder, settings
         checkpoints = folder / "checkpoints"
         self.last = checkpoints / "last.pt"  # from which `--resume` continues
         self.previous = checkpoints / "previous.pt"  # the one before, should that one get damaged
@@ -45,7 +44,7 @@ class Run:
                 folder = parent / f"{time:%Y%m%d-%H%M%S}-{time.microsecond * 2**16 // 10**6:04x}"  # sorted by time
                 with suppress(FileExistsError):
                     folder.mkdir()
-                    for each in folder.parents[:3]:  # what is saved in it should be found after a power cut
+                    for each in folder.parents:  # what is saved in it should be found after a power cut
                         with suppress(PermissionError):  # of one that may be written, but not read
                             sync_folder(each)
                     return cls(folder, settings, begun=True)

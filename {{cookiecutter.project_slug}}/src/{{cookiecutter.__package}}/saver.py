@@ -20,8 +20,7 @@ class Interval:
 
     def is_due(self, step: int) -> bool:
         """Return whether a checkpoint should be written after so many steps of the run; if so, count the time anew."""
-        due = step % self.steps == 0 or time.monotonic() - self.since >= self.seconds
-        if due:
+        if due := step % self.steps == 0 or time.monotonic() - self.since >= self.seconds:
             self.since = time.monotonic()
         return due
 

@@ -34,7 +34,7 @@ class StopRequest:
             return
         if by_torchrun() and not met:
             self._answer(signal.SIGINT, signal.SIG_DFL)  # instead of Python's own answer
-        elif by_torchrun() or not met:  # who is alone, has listened since the start
+        elif by_torchrun() == met:  # who is alone, listens from the start
             for number in STOP_SIGNALS:
                 self._answer(number, self._receive)
             if hasattr(signal, "SIGHUP"):  # the terminal is gone: training goes on, unless torchrun is going to end it

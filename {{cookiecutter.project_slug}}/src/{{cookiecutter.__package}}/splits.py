@@ -74,8 +74,7 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
     elif train.groups is not None:
         parts = by_group(train.groups, classes, [len(train) - sum(sizes), *sizes], settings.split_seed)
     else:
-        order = shuffled(len(train), classes, settings.split_seed)
-        *others, rest = np.split(order, np.cumsum(sizes))
+        *others, rest = np.split(shuffled(len(train), classes, settings.split_seed), np.cumsum(sizes))
         parts = [rest, *others]
     if not all(map(len, parts)):
         count = f"{len(train)} samples"

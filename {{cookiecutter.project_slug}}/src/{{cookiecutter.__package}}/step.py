@@ -88,10 +88,9 @@ class Step:
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint needs to take the next step exactly. Raises DivergedError if fp16 takes none."""
         require_trained(self.model, self.optimizer)
-        model = self.model.state_dict()
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:  # halved at each step that it has left out
             raise DivergedError("the gradients are not finite", "in fp16", "train a new run with --precision bf16")
-        return {"model": model, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+        return {name: getattr(self, name).state_dict() for name in ("model", "optimizer", "scaler")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was taken."""

@@ -40,8 +40,7 @@ def summarize(experiment: Experiment) -> Iterator[str]:
         fix = "a build that can: https://pytorch.org/get-started/locally"
         yield f"        the {card} is idle, since torch {torch.__version__} cannot use it; {fix}"
     if settings.init_from and not experiment.checkpoint:
-        anew = ", ".join(experiment.not_loaded) or "none"
-        yield f"init    {settings.init_from}; weights that start anew: {anew}"
+        yield f"init    {settings.init_from}; weights that start anew: {', '.join(experiment.not_loaded) or 'none'}"
     if experiment.data.resident and isinstance(getattr(train, "x", None), Stream):
         yield "        the samples stay in the memory of the host, since the GPU has no room for them (slower)"
     if not gives_batches(train):

@@ -123,7 +123,7 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Return loss and metrics over the validation split, each sample weighing the same."""
         self.step.model.eval()
-        metrics = self.step.task.metrics(self.step.device)
+        metrics = self.step.task.metrics(self.step.device, self.val_batches.count)
         return score(self.step.forward, self.step.task, metrics, self.val_batches, self.heed_requests)
 
     def line(self, numbers: dict[str, float]) -> str:
@@ -147,7 +147,7 @@ class Trainer:
         number = self.workers.ask_all(self.stop.signal_number or (SAVE if due and self.workers.leads else None))
         if number not in (None, SAVE):
             what = f"stopped by {signal.Signals(number).name}, with everything saved"
-            fix = f"continue with --resume {shlex.quote(str(self.run.folder))}"
+            fix = f"continue with --resume {shlex.quote(self.run.folder.as_posix())}"
             raise Interrupted(number, what, f"after step {self.global_step}", fix)
         return number == SAVE
 

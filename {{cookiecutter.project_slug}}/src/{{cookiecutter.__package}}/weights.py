@@ -65,15 +65,14 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
     for path in dict.fromkeys([own.path.resolve(), theirs.path.resolve()]):  # it may have been moved here
         here = own if path == own.path.resolve() else None
         for name, count in learned(data.held_out, replace(theirs, path=path), other["data_sha256"], here).items():
-            those = f"{count:,} of the {data.sizes[name]:,} samples of {name}"
+            those = f"{count:,} samples of {name}"
             if here:
                 fix = "cut the file as its config.yaml says, or save the splits in it: x_train, x_val, x_test"
                 raise ConfigError(f"that run has learned from {those}", f"in {run}", fix)
             note(f"the run of --init-from has learned from {those}: scores on them are too good")
     if other["targets"].keys() != vars(targets).keys() or Targets(**other["targets"]).names != targets.names:
         wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
-        built = shapes(model.state_dict())
-        anew = {name for name in wider if wider[name] != built[name]}
+        anew = {name for name, _ in wider.items() - shapes(model.state_dict()).items()}
     return load_what_fits(model, other["model"], but=anew)
 
 

@@ -31,8 +31,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     shape = splits["train"].x.shape[1:]
     axes = AXES[len(shape)].split() if len(shape) in AXES else [f"axis {axis + 1}" for axis in range(len(shape))]
     show("training takes it as")
-    taken = ", ".join(f"{axis} {size}" for axis, size in zip(axes, shape, strict=True))
-    show(f"  sample    {taken}")
+    show("  sample    " + ", ".join(f"{axis} {size}" for axis, size in zip(axes, shape, strict=True)))
     show(f"  targets   {targets.describe()}")
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
     show(f"  splits    {sizes}; {origin(file, settings, splits)}")

@@ -37,8 +37,10 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
             train(experiment, run, stop)
     if fast_dev_run:
         return "every phase but the drawing works on one batch; nothing was kept"
-    runs = folder.parent.parent if folder and folder.parent.name == settings.name else folder or settings.runs_dir
-    return f"look at it: {shlex.join(['tensorboard', '--logdir', str(runs)])}"  # alone, if it was put somewhere else
+    runs = folder or settings.runs_dir
+    if folder and folder.parent.name == settings.name:  # else it was put somewhere else, and is looked at alone
+        runs = folder.parent.parent
+    return f"look at it: {shlex.join(['tensorboard', '--logdir', runs.as_posix()])}"
 
 
 def train(experiment: Experiment, run: Run, stop: StopRequest, *, trial: bool = False) -> None:
