@@ -229,6 +229,12 @@ def test_a_dataset_may_give_arrays_of_whole_numbers(project: Path) -> None:
     assert "loader  a DataLoader reads Lazy" in log and served[-1]["val_loss"] < 2
 
 
+def test_what_no_checkpoint_has_is_named(project: Path) -> None:
+    edit(project, "model.py", ("        self.stages = stages\n", "        self.stages, self.scale = stages, torch.randn(())\n"))
+    log, _ = train(project)
+    assert "\n        scale: not in the checkpoints, so not as trained when scored; use a buffer or nn.ModuleList\n" in log
+
+
 def test_a_norm_that_one_sample_is_too_few_for_gets_one_sentence(project: Path) -> None:
     edit(project, "model.py", BATCH_NORM)
     for flags in (["--batch-size=157"], ["--batch-size=16", "--accumulate=16"]):  # of 1,257 samples

@@ -201,6 +201,19 @@ def test_half_precision_with_a_share_that_has_no_sample(render: Render) -> None:
     assert "epoch 1/1" in output
 
 
+def test_a_share_of_the_validation_may_have_no_sample(render: Render) -> None:
+    """Which some models would refuse: -1 in `reshape` could then be any number."""
+    project = render(model="mlp")
+    model = project / "src/my_experiment/model.py"
+    text = model.read_text()
+    assert text.count("x.flatten(start_dim=1)") == 1
+    model.write_text(text.replace("x.flatten(start_dim=1)", "x.reshape(len(x), -1)"))
+    x, y = np.eye(30, 64).reshape(30, 1, 8, 8), np.arange(30) % 3
+    np.savez(project / "few.npz", x_train=x[1:], y_train=y[1:], x_val=x[:1], y_val=y[:1])
+    output, _ = finish(torchrun(project, *FLAGS, "--data.path=few.npz", "--epochs=1"))
+    assert "epoch 1/1" in output
+
+
 def test_processes_that_find_different_runs_are_refused(render: Render) -> None:
     """As on machines that do not share the folder of runs."""
     project = render(model="mlp")
@@ -260,6 +273,8 @@ def test_dropout_differs_between_processes(render: Render) -> None:
         numbers.set_state(state["torch"])
         draws.append(torch.rand(5, generator=numbers).tolist())
     assert len(draws) == 5 and len(set(map(tuple, draws))) == 5
+    for name in ("python", "numpy"):  # of which an augmentation may draw
+        assert len({tuple(state[name][1].tolist()) for state in states}) == 4
 
 
 @pytest.mark.parametrize("rank", [0, 1])

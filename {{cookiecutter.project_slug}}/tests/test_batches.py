@@ -1,14 +1,18 @@
 """Every epoch has an order of its own, which needs no state."""
 
+import random
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.augment import Augmentation
-from {{ cookiecutter.__package }}.batches import Batches, batches_at_once, permutation
+from {{ cookiecutter.__package }}.batches import Batches, batches_at_once, permutation, repeatable
 from {{ cookiecutter.__package }}.data import ArrayDataset, Normalisation, gives_batches
 from {{ cookiecutter.__package }}.data_config import AugmentSettings
+from {{ cookiecutter.__package }}.errors import Interrupted
 
 CPU = torch.device("cpu")
 
@@ -25,6 +29,19 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
     assert all(sorted(order) == list(range(100)) for order in orders)
     torch.rand(5)  # the global generator has no say
     assert permutation(100, seed=1, epoch=2).tolist() == orders[5]
+
+
+def test_what_was_interrupted_draws_the_same_numbers_again() -> None:
+    def draw() -> list[float]:
+        return [float(torch.rand(())), float(np.random.random()), random.random()]
+
+    drawn = []
+    for interrupted in (True, False):
+        with pytest.raises(Interrupted) if interrupted else nullcontext(), repeatable():
+            drawn.append(draw())
+            if interrupted:
+                raise Interrupted(15, "stopped", "here", "go on")
+    assert drawn[0] == drawn[1] and draw() != drawn[0]
 
 
 def test_every_sample_comes_once_and_the_last_batch_is_smaller() -> None:

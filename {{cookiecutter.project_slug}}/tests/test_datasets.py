@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import Subset
 
 from {{ cookiecutter.__package }} import datasets
 from {{ cookiecutter.__package }}.config import Settings
@@ -30,10 +31,10 @@ def test_few_samples_get_small_batches(count: int, size: int) -> None:
 
 
 def test_statistics_are_those_of_the_training_split(settings: Settings) -> None:
-    data = Datasets(settings, one_batch=False, checkpoint=None)
+    data = Datasets(settings, trial=False, checkpoint=None)
     x = torch.stack([data.splits["train"][k][0] for k in range(126)])
     assert data.normalisation and torch.allclose(data.normalisation.mean.flatten(), x.mean((0, 2, 3)), rtol=1e-5)
-    raw = Datasets(replace(settings, data=replace(settings.data, normalise=False)), one_batch=False, checkpoint=None)
+    raw = Datasets(replace(settings, data=replace(settings.data, normalise=False)), trial=False, checkpoint=None)
     assert raw.normalisation is None and torch.equal(raw.statistics.mean, data.statistics.mean)
     assert data.sizes == {"train": 126, "val": 27, "test": 27} and data.batch_size == data.largest_batch == 64
 
@@ -46,9 +47,9 @@ def test_statistics_are_those_of_samples_that_are_not_varied(
             x, y = super().batch(indices)
             return x + 100 if self.training else x, y
 
-    plain = Datasets(settings, one_batch=False, checkpoint=None).normalisation
+    plain = Datasets(settings, trial=False, checkpoint=None).normalisation
     monkeypatch.setattr(datasets, "build_dataset", lambda x, y, settings: Varied(x, y))
-    varied = Datasets(settings, one_batch=False, checkpoint=None)
+    varied = Datasets(settings, trial=False, checkpoint=None)
     assert plain and varied.normalisation and torch.equal(varied.normalisation.mean, plain.mean)
     assert varied.splits["train"].training and not varied.splits["val"].training  # type: ignore[attr-defined]
 
@@ -59,41 +60,41 @@ def test_a_resumed_run_reads_from_where_it_began_to_read(settings: Settings, tmp
         for name, array in arrays.items():
             np.save(tmp_path / f"{name}.npy", array)
     settings = replace(settings, data=replace(settings.data, path=tmp_path, normalise=False))
-    began = Datasets(settings, one_batch=False, checkpoint=None)
+    began = Datasets(settings, trial=False, checkpoint=None)
     for resident in (True, False):
         checkpoint = {**state_of(began), "resident": resident}
-        assert Datasets(settings, one_batch=False, checkpoint=checkpoint).resident == resident
+        assert Datasets(settings, trial=False, checkpoint=checkpoint).resident == resident
 
 
 def test_no_batch_is_larger_than_the_training_split(settings: Settings) -> None:
     """Nor is memory asked for more."""
-    for one_batch in (False, True):
-        data = Datasets(replace(settings, batch_size=2**31 - 1), one_batch=one_batch, checkpoint=None)
+    for trial in (False, True):
+        data = Datasets(replace(settings, batch_size=2**31 - 1), trial=trial, checkpoint=None)
         assert data.largest_batch == data.sizes["train"] == 126
 
 
 def test_one_batch_is_what_is_kept_of_every_split(settings: Settings) -> None:
-    data = Datasets(replace(settings, batch_size=20), one_batch=True, checkpoint=None)
+    data = Datasets(replace(settings, batch_size=20), trial=True, checkpoint=None)
     assert data.sizes == {"train": 20, "val": 20, "test": 20} and len(data.splits["val"]) == 20  # type: ignore[arg-type]
 
 
 def test_other_data_than_that_of_the_checkpoint_is_refused(settings: Settings, tmp_path: Path, small: Path) -> None:
     with np.load(small) as arrays:
         np.savez(tmp_path / "other.npz", x=arrays["x"][1:], y=arrays["y"][1:])
-    before = Datasets(settings, one_batch=False, checkpoint=None)
+    before = Datasets(settings, trial=False, checkpoint=None)
     other = replace(settings, data=DataSettings(path=tmp_path / "other.npz"))
     with pytest.raises(RefusedError, match="the data has changed since the run began"):
-        Datasets(other, one_batch=False, checkpoint={"data_sha256": before.sha256})
+        Datasets(other, trial=False, checkpoint={"data_sha256": before.sha256})
 
 
 def test_another_number_of_samples_than_when_the_run_began_is_refused(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = Datasets(settings, one_batch=False, checkpoint=None)
+    data = Datasets(settings, trial=False, checkpoint=None)
     shorter = lambda x, y, settings: ArrayDataset(x[1:], y[1:])  # noqa: E731  # as if data.py were edited
     monkeypatch.setattr(datasets, "build_dataset", shorter)
     with pytest.raises(RefusedError, match=r"the splits have other sizes, .* 125, .* when the run began, .* 126"):
-        Datasets(settings, one_batch=False, checkpoint=state_of(data))
+        Datasets(settings, trial=False, checkpoint=state_of(data))
 
 
 class Drawn(ArrayDataset):
@@ -113,6 +114,12 @@ class DrawnOneByOne(Drawn):
         return self.x[index] + float(self.numbers.normal()), self.y[index]  # type: ignore[return-value]
 
 
+class DrawnTargets(Drawn):
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = ArrayDataset.batch(self, indices)
+        return x, y + self.training * self.numbers.integers(1, 10**9)
+
+
 class DrawnByTorch(ArrayDataset):
     def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = super().batch(indices)
@@ -120,7 +127,8 @@ class DrawnByTorch(ArrayDataset):
 
 
 @pytest.mark.parametrize(
-    ("kind", "exact"), [(ArrayDataset, True), (DrawnByTorch, True), (Drawn, False), (DrawnOneByOne, False)]
+    ("kind", "exact"),
+    [(ArrayDataset, True), (DrawnByTorch, True), (Drawn, False), (DrawnOneByOne, False), (DrawnTargets, False)],
 )
 def test_a_generator_of_ones_own_is_no_part_of_a_checkpoint(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: type[ArrayDataset], exact: bool
@@ -128,8 +136,18 @@ def test_a_generator_of_ones_own_is_no_part_of_a_checkpoint(
     """So that a resumed run draws other numbers: its capsule and its log say so."""
     monkeypatch.setattr(datasets, "build_dataset", lambda x, y, settings: kind(x, y))
     before = torch.get_rng_state()
-    assert Datasets(settings, one_batch=False, checkpoint=None).exact == exact
+    assert Datasets(settings, trial=False, checkpoint=None).exact == exact
     assert torch.equal(torch.get_rng_state(), before) or kind is DrawnByTorch  # which measures with noise
     experiment = Experiment(settings)
     assert experiment.exact == exact
     assert exact == (not any("drawn by a generator of their own" in line for line in summarize(experiment)))
+
+
+def test_an_augmentation_is_at_work_within_a_subset(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "build_dataset", lambda x, y, settings: Subset(ArrayDataset(x, y), range(len(x))))
+    splits = Datasets(settings, trial=False, checkpoint=None).splits
+    assert {name: split.dataset.training for name, split in splits.items()} == {  # type: ignore[attr-defined]
+        "train": True,
+        "val": False,
+        "test": False,
+    }

@@ -138,6 +138,11 @@ def test_nothing_else_may_change() -> None:
             check_changes(before, Settings(), Path("run"))
 
 
+def test_a_name_may_be_flat_already() -> None:
+    once = dict(flatten({"task": {"_lam": 0.5, "in_": 1, "two_words": 2}}))
+    assert [*once] == ["task._lam", "task.in_", "task.two-words"] and dict(flatten(once)) == once
+
+
 def test_a_setting_that_was_added_since_does_not_stop_a_resume(tmp_path: Path) -> None:
     """It is named with its value, whatever that is; what the run had keeps its value, however it is written."""
     (tmp_path / "config.yaml").write_text("lr: 1e-3\ndata:\n  x: x\n")

@@ -106,6 +106,13 @@ def test_the_order_keeps_neighbours_near_each_other() -> None:
     assert (mixed.diff() == 1).float().mean() < 0.05  # and well mixed
 
 
+def test_one_sample_may_be_asked_for(save: Save) -> None:
+    """As by a `__getitem__` of one's own (lesson 1)."""
+    x = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    stream = Stream(Rows(np.load(save(x=x) / "x.npy", mmap_mode="r")))
+    assert torch.equal(stream[4], torch.from_numpy(x[4]))
+
+
 def test_what_was_announced_is_read_once(save: Save) -> None:
     read = []
 

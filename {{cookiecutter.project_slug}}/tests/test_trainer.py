@@ -37,6 +37,7 @@ from {{ cookiecutter.__package }}.optimizer import build_optimizer
 from {{ cookiecutter.__package }}.run import Run
 from {{ cookiecutter.__package }}.saver import Interval, Saver
 from {{ cookiecutter.__package }}.signals import StopRequest
+from {{ cookiecutter.__package }}.step import Step
 from {{ cookiecutter.__package }}.targets import Targets
 from {{ cookiecutter.__package }}.trainer import Trainer
 
@@ -225,7 +226,7 @@ def test_every_setting_reaches_what_it_sets(settings: Settings) -> None:
 def test_only_the_training_split_varies(settings: Settings) -> None:
     experiment = Experiment(replace(settings, augment=AugmentSettings(noise=0.1)))
     varied = experiment.batches("train").augmentation
-    assert varied and varied.dense == experiment.targets.dense and experiment.data.splits["train"].training
+    assert varied and varied.dense == experiment.data.targets.dense and experiment.data.splits["train"].training
     for name in ("val", "test"):
         assert not experiment.batches(name).augmentation and not experiment.data.splits[name].training
 
@@ -361,6 +362,31 @@ def test_a_signal_while_the_best_weights_are_scored_leaves_the_last_ones_alone(s
         with pytest.raises(Interrupted, match="stopped by SIGTERM"):
             Trained(trainer.run.folder, settings).score(experiment.data.splits["test"], trainer.heed_requests)
         assert trainer.run.last.read_bytes() == before
+
+
+def test_a_validation_that_draws_is_interrupted_and_changes_no_bit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a model with dropout that is never switched off."""
+    ordinary, stop = Step.forward, StopRequest()
+
+    def forward(step: Step, x: torch.Tensor) -> torch.Tensor:
+        if not step.model.training:
+            stop.signal_number = signal.SIGTERM
+        return ordinary(step, x) * (1 + torch.rand(()))
+
+    monkeypatch.setattr(Step, "forward", forward)
+    with build(settings) as trainer:
+        trainer.fit()
+        whole = load_checkpoint(trainer.run.last)
+    stop.signal_number = None
+    with build(settings, stop) as trainer:
+        with pytest.raises(Interrupted, match="after step 2"):
+            trainer.fit()
+        run = trainer.run
+    with Experiment(settings, checkpoint=last_checkpoint(run)).trainer(run, StopRequest()) as trainer:
+        trainer.fit()
+    assert equal(load_checkpoint(run.last)["model"], whole["model"])
 
 
 def test_everything_is_on_the_disk_before_the_other_processes_may_leave(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from {{ cookiecutter.__package }} import weights
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError, RefusedError
-from {{ cookiecutter.__package }}.weights import load_weights, load_what_fits
+from {{ cookiecutter.__package }}.weights import left_out, load_weights, load_what_fits
 
 
 def test_weights_of_another_model_are_refused() -> None:
@@ -38,6 +38,24 @@ def test_a_state_of_ones_own_is_no_weight_and_comes_along() -> None:
     assert model.count == 7 and torch.equal(model.weight, trained.weight)
     assert load_what_fits(Counting(3, 4), trained.state_dict()) == []
     assert load_what_fits(Counting(3, 4), nn.Linear(3, 4).state_dict()) == ["_extra_state"]
+
+
+class Forgetful(nn.Module):
+    """Has a layer, a matrix and a number that its state lacks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(3, 3)]
+        self.within = nn.Sequential(nn.Linear(3, 3))
+        self.within.matrix = torch.randn(3, 3)  # type: ignore[assignment]
+        self.register_buffer("kept", torch.ones(3))
+
+
+def test_what_no_checkpoint_has_is_named() -> None:
+    """A weight that is computed from others is not meant."""
+    assert [*left_out(Forgetful())] == ["layers", "within.matrix"]
+    for normalise in (nn.utils.spectral_norm, nn.utils.parametrizations.weight_norm):
+        assert [*left_out(nn.Sequential(normalise(nn.Linear(3, 3)), nn.LSTM(3, 3)))] == []
 
 
 def test_layers_without_sizes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, *, in_channels: int, out_size: int, dimensions: int, width: int, depth: int, dropout: float
+        self, in_channels: int, out_size: int, *, dimensions: int, width: int, depth: int, dropout: float
     ) -> None:
         super().__init__()
         self.multiple = 2**depth
@@ -75,6 +75,4 @@ def build_model(sample_shape: tuple[int, ...], out_size: int, *, width: int, dep
         what = f"a unet needs samples of shape (C, L), (C, H, W) or (C, D, H, W), not {sample_shape}"
         fix = "say where the channels are with --data.channels (none: grey images or volumes, single signals)"
         raise ConfigError(what, "in build_model", fix)
-    return UNet(
-        in_channels=in_channels, out_size=out_size, dimensions=len(sides), width=width, depth=depth, dropout=dropout
-    )
+    return UNet(in_channels, out_size, dimensions=len(sides), width=width, depth=depth, dropout=dropout)

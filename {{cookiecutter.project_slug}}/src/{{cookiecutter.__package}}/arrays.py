@@ -108,8 +108,7 @@ def find_array(file: ArrayFile, name: str, suffix: str, flag: str) -> Array:
         fix = "name an .npz file, or a folder of .npy files, with --data.path"
     elif suffix:
         fix = f"add it, since every split needs one, or leave out the split, or say how it is called, with {flag} NAME"
-    where = f"in {file.path}, which has {', '.join(names) or 'no arrays'}"
-    raise DataError(f"there is no array {name!r}", where, fix)
+    raise DataError(f"there is no array {name!r}", f"in {file.path}, which has {', '.join(names) or 'no arrays'}", fix)
 
 
 def channels_first(x: Array, channels: str, where: str) -> Array:

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader
 from .augment import Augmentation
 from .data import Normalisation, Pairs, gives_batches
 from .device import generator, random_states, restore_random_states
+from .errors import Interrupted
 from .tensors import on_device
 from .workers import Workers
 
@@ -44,6 +46,17 @@ def draws(call: Callable[[], object], device: torch.device) -> bool:
         after.append([float(torch.rand((), device=gpu)), float(torch.rand(())), random.random(), np.random.random()])
         restore_random_states(states)
     return after[0] != after[1]
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Put the random generators back if what is within is interrupted: done anew, it will draw the same numbers."""
+    states = random_states()
+    try:
+        yield
+    except Interrupted:
+        restore_random_states(states)
+        raise
 
 
 def batches_at_once(batch_size: int, numbers: int, *, most: int) -> int:

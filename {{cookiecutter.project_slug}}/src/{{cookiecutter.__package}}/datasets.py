@@ -28,11 +28,11 @@ LOOKED_AT = 2**27  # numbers among which to look for samples that are there twic
 class Datasets:
     """The splits as datasets, by name, with the targets and the statistics of the training split.
 
-    With `one_batch`, every split keeps only its first batch. Raises DataError and ConfigError, and RefusedError if the
+    In a `trial`, every split keeps only its first batch. Raises DataError and ConfigError, and RefusedError if the
     data is not that of the `checkpoint`, whose statistics are taken instead of new ones.
     """
 
-    def __init__(self, settings: Settings, *, one_batch: bool, checkpoint: dict[str, Any] | None) -> None:
+    def __init__(self, settings: Settings, *, trial: bool, checkpoint: dict[str, Any] | None) -> None:
         file, data = ArrayFile(settings.data.path), settings.data
         self.data = data
         self.sha256 = checkpoint["data_sha256"] if checkpoint else file.sha256(data.x, data.y, data.groups)
@@ -44,10 +44,9 @@ class Datasets:
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
         self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
-        # For --init-from: what is in val or test, and not in train, that run must not have learned from.
         known = {name: digests(split.x) for name, split in arrays.items() if settings.init_from and not checkpoint}
         self.held_out = {n: each[~np.isin(each, known["train"])] for n, each in known.items()}
-        if one_batch:
+        if trial:
             arrays = {name: split.take(np.arange(min(self.batch_size, len(split)))) for name, split in arrays.items()}
         self.splits = {}
         for name, split in arrays.items():
@@ -77,7 +76,8 @@ class Datasets:
             if sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT:
                 self.doubts += shared(arrays)
             self.doubts += doubts(self.splits, {name: split.y for name, split in arrays.items()}, self.statistics)
-        train.training = True  # type: ignore[attr-defined]  # from here on, its augmentation may be at work
+        for each in filter(None, (train, getattr(train, "dataset", None))):  # that of a Subset
+            each.training = True  # from here on, its augmentation may be at work
         self.exact = repeats(train)
 
     def require_unchanged(self) -> None:
@@ -98,6 +98,6 @@ def repeats(dataset: Pairs) -> bool:
     """Return whether equal random states give equal samples: of generators of its own, a checkpoint knows nothing."""
     twice, states = [], random_states()
     for _ in range(2):
-        twice.append([torch.as_tensor(dataset[k][0]) for k in range(min(8, len(dataset)))])  # type: ignore[arg-type]
+        twice.append([torch.as_tensor(each) for k in range(min(8, len(dataset))) for each in dataset[k]])  # type: ignore[arg-type]
         restore_random_states(states)
     return all(map(torch.equal, *twice))

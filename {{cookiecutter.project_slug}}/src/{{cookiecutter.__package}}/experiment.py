@@ -32,13 +32,11 @@ from .workers import Workers
 class Experiment:
     """Everything that a run needs, built and checked before anything is written.
 
-    With `one_batch`, every split keeps its first batch; a `checkpoint` is continued. Raises ConfigError and DataError,
+    In a `trial`, every split keeps its first batch; a `checkpoint` is continued. Raises ConfigError and DataError,
     and RefusedError if data or model are not those of the checkpoint.
     """
 
-    def __init__(
-        self, settings: Settings, *, one_batch: bool = False, checkpoint: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, trial: bool = False, checkpoint: dict[str, Any] | None = None) -> None:
         check_saved(settings)
         self.settings, self.checkpoint = settings, checkpoint
         self.device = choose_device(settings.device)
@@ -46,16 +44,15 @@ class Experiment:
         self.precision = choose_precision(settings.precision, self.device)
         if settings.compile:
             require_compiler()
-        self.data = Datasets(settings, one_batch=one_batch, checkpoint=checkpoint)
+        self.data = Datasets(settings, trial=trial, checkpoint=checkpoint)
         repeats = self.device.type == "cpu" or (self.device.type == "cuda" and settings.deterministic)
         self.exact = repeats and self.data.exact
-        self.targets = self.data.targets
-        self.task = Task(self.targets, settings.task, self.device)
-        shape, dense = self.data.sample_shape, self.targets.dense
+        self.task = Task(self.data.targets, settings.task, self.device)
+        shape, dense = self.data.sample_shape, self.data.targets.dense
         self.input_shape = input_shape(shape, settings.data.resize, settings.model.minimum_size)
         self.sides = () if dense and self.input_shape == shape else self.input_shape[1:]  # (): crops stay crops
         self.augmentation = Augmentation(settings.augment, sides=shape[1:], dense=dense, seed=settings.seed)
-        self.model = build_checked(settings, self.input_shape, self.targets.out_size, self.data.largest_batch)
+        self.model = build_checked(settings, self.input_shape, self.data.targets.out_size, self.data.largest_batch)
         self.not_loaded: list[str] = []
         if checkpoint:
             load_weights(self.model, checkpoint["model"])
@@ -68,8 +65,9 @@ class Experiment:
         start |= {"--device": self.device.type, "--precision": str(self.precision)}
         start |= {"data": self.data.sha256, "--data.resident": self.data.resident}
         self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
-        if self.workers.rank:  # dropout of its own; the first one draws as if it were alone
-            torch.manual_seed(generator(settings.seed, self.workers.rank).initial_seed())  # a CPU takes 32 bits only
+        if self.workers.rank:  # dropout and augmentation of its own; the first one draws as if it were alone
+            seed = generator(settings.seed, self.workers.rank).initial_seed() % 2**32  # NumPy takes no more
+            seed_everything(seed, deterministic=settings.deterministic)
         # Replayed: on a GPU, by one process, in fp32 or bf16. With --deterministic, no test has shown an exact resume.
         plain = not (settings.deterministic or settings.compile or self.precision == torch.float16)
         self.replays = settings.cuda_graph and plain and self.device.type == "cuda" and self.workers.size == 1
@@ -81,7 +79,7 @@ class Experiment:
         """Return the batches of a split: in a new order each epoch for train, larger ones for the others."""
         training, size, parts = split == "train", self.data.batch_size, self.settings.accumulate
         size = size if training else evaluation_batch_size(size / parts, self.input_shape, self.device)
-        numbers = max(math.prod(self.data.sample_shape), self.targets.out_size)  # of a sample, or its target
+        numbers = max(math.prod(self.data.sample_shape), self.data.targets.out_size)  # of a sample, or its target
         return Batches(
             self.data.splits[split],
             batch_size=size,

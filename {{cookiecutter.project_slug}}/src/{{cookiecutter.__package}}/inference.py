@@ -111,23 +111,18 @@ class Trained:
     def predict(self, x: Samples, path: Path | None = None) -> dict[str, Array]:
         """Return what the task predicts for samples (N, ...): as a file has them or, of a `path`, loaded from there."""
         if path is None:
-            x, path = check(np.asarray(x), "in x"), Path("x")
-            x = channels_first(x, self.settings.data.channels, "in x")
+            x, path = channels_first(check(np.asarray(x), "in x"), self.settings.data.channels, "in x"), Path("x")
         dataset = build_dataset(x, np.zeros(len(x), np.int64), self.settings.data)  # nobody looks at the targets
         self.check_samples(dataset, path)
-        predictions: dict[str, Array] = {}
-        batches = self.batches(dataset)
+        batches, done, predictions = self.batches(dataset), 0, dict[str, Array]()
         if batches.count != len(x):  # which prediction would be whose?
             what = f"the dataset has {batches.count} samples, and the file {len(x)}"
             raise DataError(what, f"in {path}", "let build_dataset keep all of them, each once")
-        done = 0
         for batch, _ in progress(len(batches), "predicting", unit=" batches", over=batches.epoch()):
-            part = self.task.predict(self.forward(batch))
-            if not done:  # room for all of them, since many small arrays would lie scattered in the memory
-                nbytes = len(batches) * sum(array.nbytes for array in part.values())
-                check_memory(nbytes, f"for the predictions of {path}", "give fewer samples at a time")
-                predictions = {name: np.empty((len(x), *array.shape[1:]), array.dtype) for name, array in part.items()}
-            for name, array in part.items():
+            for name, array in self.task.predict(self.forward(batch)).items():
+                if not done:  # room for all of them at once: many small arrays would lie scattered in the memory
+                    check_memory(len(batches) * array.nbytes, f"for the predictions of {path}", "give fewer samples")
+                    predictions[name] = np.empty((len(x), *array.shape[1:]), array.dtype)
                 common = np.result_type(predictions[name], array)  # texts may get longer
                 predictions[name] = predictions[name].astype(common, copy=False)
                 predictions[name][done : done + len(batch)] = array
@@ -142,7 +137,7 @@ def score(
     """Return loss and metrics over all batches of a split, each sample weighing the same."""
     losses = torch.zeros(len(batches), device=batches.device)  # kept one by one, they would lie scattered in the memory
     for batch, ((x, y), count) in enumerate(zip(batches.epoch(), batches.sizes, strict=True)):
-        output = forward(x)
+        output = forward(x if len(x) else x.new_zeros(1, *x.shape[1:]))[: len(x)]  # a share may be empty
         if batches.workers:
             output, y = batches.workers.gather(output, count), batches.workers.gather(y, count)
         losses[batch] = task.loss(output, y) * count

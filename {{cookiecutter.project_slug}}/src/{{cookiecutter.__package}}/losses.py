@@ -21,8 +21,7 @@ class Losses:
         losses = self.values[:batches].to("cpu", copy=True)
         if not self.workers.leads:
             self.values.zero_()  # they are counted: the leader has all
-        wrong = (~losses.isfinite()).nonzero()
-        if len(wrong):
+        if len(wrong := (~losses.isfinite()).nonzero()):
             batch = int(wrong[0])
             number = step - batches + batch + 1
             fix = "try a smaller --lr" if number > 1 else "look at the model and the loss: nothing was learned before"

@@ -41,8 +41,7 @@ def read_picture(path: Path, size: tuple[int, int] | None, colours: str = "auto"
                 raise DataError("it has more than 256 levels of grey, or of a colour", f"in {path}", fix)
             is_grey = colours == "grey" or (colours == "auto" and upright.mode in ("1", "L", "LA"))
             upright = upright.convert("L" if is_grey else "RGB")
-            upright = upright.resize(size, Image.Resampling.BILINEAR) if size else upright
-            array = np.array(upright)
+            array = np.array(upright.resize(size, Image.Resampling.BILINEAR) if size else upright)
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds

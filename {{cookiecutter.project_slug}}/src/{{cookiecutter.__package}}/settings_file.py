@@ -129,7 +129,7 @@ def to_flags(settings: Mapping[Any, Any]) -> Iterator[str]:
 def flatten(settings: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """{"data": {"split_seed": 3}, "lambda_": 1} -> ("data.split-seed", 3), ("lambda_", 1)"""
     for key, value in settings.items():
-        inner = str(key).strip("_")
+        inner = str(key).rpartition(".")[2].strip("_")  # of a name that may be flat already
         name = prefix + str(key).replace(inner, inner.replace("_", "-"))
         if isinstance(value, Mapping):
             yield from flatten(value, f"{name}.")

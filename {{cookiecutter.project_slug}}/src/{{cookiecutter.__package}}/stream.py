@@ -31,6 +31,9 @@ class Stream:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getitem__(self, index: int) -> Tensor:
+        return self.read(torch.tensor([index]))[0]
+
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
         """Return the samples (B, ...) at `indices` (B,), as a tensor does along its first dimension."""
         announced, reading = self.announced or (None, None)

@@ -11,6 +11,7 @@ from .data import gives_batches
 from .device import name_of
 from .experiment import Experiment
 from .stream import Stream
+from .weights import left_out
 
 
 def summarize(experiment: Experiment) -> Iterator[str]:
@@ -29,9 +30,11 @@ def summarize(experiment: Experiment) -> Iterator[str]:
         yield f"        {doubt}"
     if not experiment.data.exact:
         yield "        drawn by a generator of their own, not by a global one: if resumed, the run ends with other bits"
-    yield f"task    {experiment.targets.describe()}"
+    yield f"task    {experiment.data.targets.describe()}"
     parameters = sum(weight.numel() for weight in experiment.model.parameters())
     yield f"model   {type(experiment.model).__name__} with {parameters:,} parameters"
+    if lost := ", ".join(left_out(experiment.model)):
+        yield f"        {lost}: not in the checkpoints, so not as trained when scored; use a buffer or nn.ModuleList"
     threads, processes = torch.get_num_threads(), experiment.workers.size
     team = f"{processes} processes of " * (processes > 1) + f"{threads} thread{'s' * (threads > 1)}"
     precision = str(experiment.precision).removeprefix("torch.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .batches import Batches
+from .batches import Batches, repeatable
 from .device import random_states, restore_random_states, usage
 from .early_stopping import EarlyStopping
 from .errors import Interrupted, LostError, OutOfMemoryError, StorageError, out_of_memory
@@ -124,7 +124,8 @@ class Trainer:
         """Return loss and metrics over the validation split, each sample weighing the same."""
         self.step.model.eval()
         metrics = self.step.task.metrics(self.step.device, self.val_batches.count)
-        return score(self.step.forward, self.step.task, metrics, self.val_batches, self.heed_requests)
+        with repeatable():  # if it is interrupted, it is done anew
+            return score(self.step.forward, self.step.task, metrics, self.val_batches, self.heed_requests)
 
     def line(self, numbers: dict[str, float]) -> str:
         """Return what people see of an epoch."""

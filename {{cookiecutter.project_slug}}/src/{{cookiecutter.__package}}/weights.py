@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,16 @@ def init_from(run: Path, model: nn.Module, settings: Settings, shape: tuple[int,
         wider = shapes(sketch(settings, shape, targets.out_size + 1).state_dict())
         anew = {name for name, _ in wider.items() - shapes(model.state_dict()).items()}
     return load_what_fits(model, other["model"], but=anew)
+
+
+def left_out(model: nn.Module) -> Iterator[str]:
+    """Yield which attributes of the model are in no checkpoint: plain tensors, and modules in a plain list."""
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            several = value if isinstance(value, list | tuple) else [value]
+            computed = any(own.startswith(f"{key}_") for own, _ in module.named_parameters(recurse=False))
+            if key[0] != "_" and not computed and any(isinstance(each, Tensor | nn.Module) for each in several):
+                yield f"{name}.{key}".strip(".")
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:

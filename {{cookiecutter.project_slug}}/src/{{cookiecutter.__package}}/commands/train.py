@@ -25,7 +25,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         with tempfile.TemporaryDirectory() as temporary:
             settings = replace(settings, epochs=1 if fast_dev_run else settings.epochs, runs_dir=Path(temporary))
             checkpoint = last_checkpoint(Run(folder, settings)) if folder else None
-            experiment = Experiment(settings, one_batch=fast_dev_run, checkpoint=checkpoint)
+            experiment = Experiment(settings, trial=fast_dev_run, checkpoint=checkpoint)
             with Run.create(settings) as run:
                 train(experiment, run, stop, trial=fast_dev_run)
     elif folder:
