@@ -47,7 +47,7 @@ MUTATIONS = (
     Mutation("telling the first error", "trainer.py", "suppress(StorageError, OSError)", "suppress()", "commands"),
     Mutation("purge_step", "logbook.py", "purge_step=step + 1 if step else 0", "purge_step=None", "logbook"),
     Mutation("random states", "trainer.py", "restore_random_states(state", "print(state", "trainer"),
-    Mutation("finite losses", "losses.py", "if len(wrong):", "if False:", "trainer"),
+    Mutation("finite losses", "losses.py", "(~losses.isfinite())", "(losses > losses)", "trainer"),
     Mutation("finite weights", "losses.py", "if not all(parameter", "if not all(True or parameter", "trainer"),
 )  # fmt: skip
 
