@@ -230,9 +230,9 @@ def test_a_dataset_may_give_arrays_of_whole_numbers(project: Path) -> None:
 
 
 def test_what_no_checkpoint_has_is_named(project: Path) -> None:
-    edit(project, "model.py", ("        self.stages = stages\n", "        self.stages, self.scale = stages, torch.randn(())\n"))
+    edit(project, "model.py", ("self.stages = stages", "self.stages, self.scale = stages, torch.randn(())"))
     log, _ = train(project)
-    assert "\n        scale: not in the checkpoints, so not as trained when scored; use a buffer or nn.ModuleList\n" in log
+    assert "        scale: not in the checkpoints, so not as trained when scored; use a buffer or nn.ModuleList" in log
 
 
 def test_a_norm_that_one_sample_is_too_few_for_gets_one_sentence(project: Path) -> None:
