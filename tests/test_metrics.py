@@ -27,7 +27,7 @@ output, raw = torch.from_numpy(data["output"]), arrange(data["y"], tuple(data["s
 targets = Targets.learn(raw, TaskSettings(), "in train")
 y = torch.from_numpy(targets.encode(raw, "in train"))
 task = Task(targets, TaskSettings(), torch.device("cpu"))
-metrics = task.metrics(torch.device("cpu"))
+metrics = task.metrics(torch.device("cpu"), len(output))
 for part in torch.arange(len(y)).split(37):
     metrics.update(output[part], y[part])
 print(json.dumps(metrics.compute() | metrics.details()))
