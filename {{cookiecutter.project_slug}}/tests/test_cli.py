@@ -150,6 +150,11 @@ assert gc.isenabled() and gc.get_freeze_count() > 0
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_arguments_may_be_numbers_and_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--epochs", 2, "--lr", 3e-4, "--data.path", tmp_path / "gone.npz"]) == 2
+    assert capsys.readouterr().err.startswith("error: the data cannot be opened")
+
+
 def test_a_program_that_calls_keeps_its_garbage_collector() -> None:
     script = """
 import gc

@@ -59,8 +59,8 @@ class ResNet(nn.Module):
         bottleneck: bool,
     ) -> None:
         super().__init__()
-        kernel_size, stride = (3, 1) if stem == "small" else (7, 2)
-        layers = [*convolution(in_channels, width, kernel_size, stride, dimensions=dimensions), nn.ReLU(inplace=True)]
+        first = (3, 1) if stem == "small" else (7, 2)  # kernel size and stride
+        layers = [*convolution(in_channels, width, *first, dimensions=dimensions), nn.ReLU(inplace=True)]
         if stem == "large":
             layers.append(POOLS[dimensions](kernel_size=3, stride=2, padding=1))
         self.stem = nn.Sequential(*layers)

@@ -20,9 +20,9 @@ from .torchrun import is_follower
 Loading = Callable[[], AbstractContextManager[None]]  # within which torch is imported
 
 
-def main(argv: Sequence[str] | None = None, *, loading: Loading = nullcontext) -> int:
+def main(argv: Sequence[object] | None = None, *, loading: Loading = nullcontext) -> int:
     """Run a command and return its exit code. A failure ends with one line: what; where; how to fix it."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [str(argument) for argument in (sys.argv[1:] if argv is None else argv)]  # a notebook gives others
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # it was closed
         setattr(sys, name, stream)
