@@ -111,6 +111,20 @@ def test_numbers_that_an_optimizer_keeps_beside_its_moments_are_continued(settin
     assert resumed.optimizer.param_groups[1]["k"] == 3
 
 
+def test_moments_in_double_precision_stay_so(settings: Settings) -> None:
+    """As an optimizer that adds up many small numbers may keep them: torch would cast them to the weights' type."""
+    step, x, y = build(settings)
+    step(x, y, len(x))
+    for state in step.optimizer.state.values():
+        state["mine"] = state["exp_avg"].double() / 3
+    saved = step.state_dict()
+    resumed, _, _ = build(settings)
+    resumed.load_state_dict(saved)
+    pairs = list(zip(step.optimizer.state.values(), resumed.optimizer.state.values(), strict=True))
+    assert pairs and all(torch.equal(old["mine"], new["mine"]) for old, new in pairs)
+    assert all(new["mine"].dtype == torch.float64 for _, new in pairs)
+
+
 def test_a_layer_that_is_made_or_thawed_too_late_is_found(settings: Settings) -> None:
     step, x, y = build(settings)
     step.model.late = torch.nn.Linear(2, 2)

@@ -26,7 +26,8 @@ class Targets:
         same = np.flatnonzero((counts == 0) | (counts == len(y)))
         if len(same):
             what = f"label {same[0]} is {y[0, same[0]]} for all samples"
-            raise DataError(what, where, "leave out this column; --data.split and groups decide who is in train")
+            fix = "leave out this column; --data.split, --data.split-seed and groups decide who is in train"
+            raise DataError(what, where, fix)
         return cls(counts.tolist(), len(y))
 
     @property

@@ -30,7 +30,7 @@ class Train(Common):
     config: Optional[Path] = None
     """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
     resume: Optional[str] = None
-    """Continue a run directory, or `auto`: the newest of --name that began as the flags say, or a first one."""
+    """Continue this run, or `auto`: the newest unlocked one of --name that began as the flags say, or a first one."""
     fast_dev_run: bool = False
     """Try every phase but the drawing on one batch, and leave nothing behind (lesson 3 of the notes)."""
 

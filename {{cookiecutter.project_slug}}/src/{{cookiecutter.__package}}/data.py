@@ -45,15 +45,13 @@ class ArrayDataset(Pairs):
     """
 
     device = torch.device("cpu")  # of the positions that are asked for
-    block = 1  # how many neighbours are read together: the order of an epoch keeps them near each other
     training = False  # only the training split is set to True, once its statistics are measured
     __getitem__ = one_sample
 
     def __init__(self, x: Samples, y: Array) -> None:
         self.x = Stream(x) if isinstance(x, Rows) else to_tensor(x)
         self.y: Stream | Tensor = to_tensor(y)
-        if isinstance(self.x, Stream):
-            self.block = self.x.block
+        self.block = self.x.block if isinstance(self.x, Stream) else 1  # read together
 
     def __len__(self) -> int:
         return len(self.x)
