@@ -21,7 +21,7 @@ from {{ cookiecutter.__package }}.summary import summarize
 
 def state_of(data: Datasets) -> dict[str, Any]:
     """Return what a checkpoint tells of the data."""
-    facts = {"data_sha256": data.sha256, "resident": data.resident, "sizes": data.sizes}
+    facts = {"data_sha256": data.sha256, "resident": data.resident, "sizes": data.sizes, "batch_size": data.batch_size}
     return {**facts, "statistics": vars(data.statistics)}
 
 
@@ -95,6 +95,12 @@ def test_another_number_of_samples_than_when_the_run_began_is_refused(
     monkeypatch.setattr(datasets, "build_dataset", shorter)
     with pytest.raises(RefusedError, match=r"the splits have other sizes, .* 125, .* when the run began, .* 126"):
         Datasets(settings, trial=False, checkpoint=state_of(data))
+
+
+def test_batches_stay_as_large_as_when_the_run_began(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Datasets(settings, trial=False, checkpoint=None)
+    monkeypatch.setattr(datasets, "choose_batch_size", lambda count: 16)  # as if datasets.py were edited
+    assert Datasets(settings, trial=False, checkpoint=state_of(data)).batch_size == data.batch_size == 64
 
 
 class Drawn(ArrayDataset):

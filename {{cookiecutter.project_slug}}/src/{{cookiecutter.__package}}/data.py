@@ -20,9 +20,9 @@ Pairs = Dataset[tuple[Tensor, Tensor]]  # at each position a sample (C, ...) and
 def build_dataset(x: Samples, y: Array, settings: DataSettings) -> Pairs:
     """Return a dataset of samples x (N, C, ...), an array or `Rows` of a file, and encoded targets y (N, ...).
 
-    All commands make theirs here, with the run's settings, among which there may be some of your own. Put another
-    `torch.utils.data.Dataset` in its place, and a DataLoader serves it. Give it `training = False`, if it needs to
-    know: on the training split, it is set to True.
+    All commands make theirs here, with the run's settings, among which there may be some of your own; for `predict`, y
+    is zeros (N,). Put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it. Give it `training =
+    False`, if it needs to know: on the training split, it is set to True.
     """
     return ArrayDataset(x, y)
 

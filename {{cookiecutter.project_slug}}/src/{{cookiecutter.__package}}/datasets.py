@@ -43,7 +43,7 @@ class Datasets:
         self.has_groups = arrays["train"].groups is not None and "val" not in given_splits(file, data)
         self.resident = not isinstance(arrays["train"].x, Rows)  # decides the order of an epoch
         self.targets = Targets.learn(arrays["train"].y, settings.task, f"in the training split of {file.path}")
-        self.batch_size = settings.batch_size or choose_batch_size(len(arrays["train"]))
+        self.batch_size = (checkpoint or vars(settings))["batch_size"] or choose_batch_size(len(arrays["train"]))
         known = {name: digests(split.x) for name, split in arrays.items() if settings.init_from and not checkpoint}
         self.held_out = {n: each[~np.isin(each, known["train"])] for n, each in known.items()}
         if trial:
