@@ -11,7 +11,7 @@ from {{ cookiecutter.__package }} import experiment
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.experiment import Experiment
-from {{ cookiecutter.__package }}.graph import WARM_UP, ReplayedStep
+from {{ cookiecutter.__package }}.graph import MOST, WARM_UP, ReplayedStep
 from {{ cookiecutter.__package }}.trainer import Trainer
 
 from .test_trainer import build
@@ -44,6 +44,7 @@ def test_replayed_steps_learn_as_ordinary_ones(settings: Settings, precision: st
 @pytest.mark.parametrize("replays", [True, False])
 def test_no_step_waits_for_the_gpu(settings: Settings, replays: bool) -> None:
     with on_gpu(settings, replays=replays) as trainer:
+        trainer.train_batches.batches_per_gather = 2  # so that some are gathered below, too
         losses(trainer, WARM_UP + 1)
         batches = trainer.train_batches.epoch(WARM_UP + 1)
         next(batches)
@@ -84,6 +85,17 @@ def test_a_step_that_waits_is_not_recorded_and_says_so(settings: Settings) -> No
         losses(trainer, 1)
         assert isinstance(trainer.step, ReplayedStep) and trainer.step.never_replays and not trainer.step.recordings
         assert (trainer.run.folder / "train.log").read_text().count("cannot be replayed") == 1
+
+
+def test_of_many_shapes_the_first_ones_are_replayed(settings: Settings) -> None:
+    """As crops of random sizes have them: a recording of each would fill the memory."""
+    with on_gpu(settings) as trainer:
+        x, y = next(iter(trainer.train_batches.epoch()))
+        for size in range(2, 9):
+            for _ in range(WARM_UP + 2):
+                trainer.step(x[:size], y[:size], size)
+        assert isinstance(trainer.step, ReplayedStep) and len(trainer.step.recordings) == MOST
+        assert (trainer.run.folder / "train.log").read_text().count("batches have many shapes") == 1
 
 
 def test_a_step_that_cannot_be_recorded_is_an_error(settings: Settings) -> None:

@@ -174,6 +174,7 @@ def test_batches_come_in_time_from_a_slow_disk(
     monkeypatch.setattr(Rows, "__getitem__", slow)
     streamed = replace(settings.data, path=save(**bundled()), resident="no")
     with build(replace(settings, device=device, batch_size=9, data=streamed)) as trainer:
+        trainer.train_batches.batches_per_gather = 2  # not all of them at once
         assert trainer.fit() == ("finished", "2 epochs")
         assert bool(getattr(trainer.step, "recordings", {})) == (device == "cuda")
 

@@ -76,13 +76,9 @@ class ViT(nn.Module):
         self.blocks = nn.Sequential(*(Block(width, heads=heads, dropout=dropout) for _ in range(depth)))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.output = nn.Linear(width, out_size)
-        self.initialise()
-
-    def initialise(self) -> None:
-        """Draw linear layers as Glorot and Bengio (2010), positions with a deviation of 1, the output as zeros."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
+                nn.init.xavier_uniform_(module.weight)  # Glorot and Bengio (2010)
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.positions)  # with the authors' 0.02, few samples hardly tell where patches are
         nn.init.zeros_(self.output.weight)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -107,13 +108,14 @@ class Batches:
         return len(self.sizes)
 
     def epoch(self, epoch: int = 0, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield samples (B, C, ...) and targets (B, ...) of an epoch, from batch number `start` on."""
+        """Yield samples (B, C, ...) and targets (B, ...) from batch `start` of an epoch, aligned as in a whole one."""
         order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block).to(self.index_device)
         if len(order) != self.count:
             raise ValueError(f"permutation, in batches.py, returned {len(order)} positions, not {self.count}")
         share = self.workers.share if self.workers else slice  # which of so many samples are ours
-        parts = [part[share(len(part))] for part in order.split(self.batch_size)[start:]]
-        for batch, (x, y) in enumerate(self.fetch(parts), start):
+        first = start - start % self.batches_per_gather if gives_batches(self.dataset) else start
+        parts = [part[share(len(part))] for part in order.split(self.batch_size)[first:]]
+        for batch, (x, y) in enumerate(islice(self.fetch(parts), start - first, None), start):
             if self.augmentation:
                 count = self.sizes[batch]
                 x, y = self.augmentation(x, y, epoch=epoch, batch=batch, count=count, share=share(count))
@@ -134,9 +136,9 @@ class Batches:
             positions = [part.tolist() or [0] for part in parts]  # a share may be empty
             loader = DataLoader(self.dataset, batch_sampler=positions, generator=torch.Generator())  # not the global
             for part, (x, y) in zip(parts, loader, strict=True):
-                yield self.ready(x[: len(part)].float()), on_device(y[: len(part)], self.device)
+                yield self.ready(x[: len(part)]), on_device(y[: len(part)], self.device)
 
     def ready(self, x: Tensor) -> Tensor:
-        """Return samples (B, C, ...) on the device, normalised."""
-        x = on_device(x, self.device)
+        """Return samples (B, C, ...) on the device, as floats, normalised."""
+        x = on_device(x, self.device).float()
         return self.normalisation.apply(x) if self.normalisation else x

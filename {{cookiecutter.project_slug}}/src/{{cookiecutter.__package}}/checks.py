@@ -63,6 +63,5 @@ def chunks(array: Samples, what: str) -> Iterator[tuple[int, Array]]:
     rows = max(1, VALUES // array[0].size)
     with progress(len(array), what, unit=" rows") as bar:
         for start in range(0, len(array), rows):
-            part = array[start : start + rows]
-            yield start, part
-            bar.update(len(part))
+            yield start, array[start : start + rows]
+            bar.update(min(rows, len(array) - start))

@@ -12,6 +12,7 @@ from .errors import ConfigError, out_of_memory
 from .step import Step
 
 WARM_UP = 3  # ordinary steps before a recording: libraries start, and the optimizer makes its state
+MOST = 4  # recordings to keep: each has memory of its own
 
 
 class ReplayedStep(Step):
@@ -20,7 +21,7 @@ class ReplayedStep(Step):
     Whatever the model decides in Python is decided at the recording, for good. A model that waits for numbers from the
     GPU (`.item()`, `if tensor:`) cannot be recorded: its steps stay as they are, and `say` is told so, once.
 
-    Raises ConfigError if the recording fails for another reason.
+    Load a state before its first step. Raises ConfigError if the recording fails for another reason.
     """
 
     def __init__(self, *, say: Callable[[str], None], **step: Any) -> None:
@@ -36,18 +37,21 @@ class ReplayedStep(Step):
     def __call__(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Learn from the samples in a batch, and return its mean loss (0-d, on the device)."""
         self.seen[x.shape] += 1
-        if self.never_replays or self.seen[x.shape] <= WARM_UP:
+        recording, is_full = self.recordings.get(x.shape), len(self.recordings) == MOST
+        if self.never_replays or self.seen[x.shape] <= WARM_UP or (is_full and not recording):
             return self.ordinary(x, y, count)
-        if x.shape not in self.recordings:
-            self.recordings[x.shape] = Recording(super().__call__, x, y, stream=self.stream)
-        return self.recordings[x.shape].replay(x, y)
+        if not recording:
+            recording = self.recordings[x.shape] = Recording(super().__call__, x, y, stream=self.stream)
+            if len(self.recordings) == MOST:
+                self.say(f"graph   batches have many shapes: the first {MOST} are replayed, others are not (slower)")
+        return recording.replay(x, y)
 
     def ordinary(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Take a step as usual, but for the stream; look at the last one before a recording."""
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
             step = self.watched if not self.never_replays and self.seen[x.shape] == WARM_UP else super().__call__
-            loss = step(x, y, count)
+            loss = step(x.clone(), y, count)  # for as aligned a batch as in a recording, cuDNN chooses its kernels
         torch.cuda.current_stream().wait_stream(self.stream)
         return loss
 

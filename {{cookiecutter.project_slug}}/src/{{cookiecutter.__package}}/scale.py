@@ -71,7 +71,7 @@ def by_channel(dataset: Pairs) -> tuple[str, Tensor]:
     samples = min(count, max(8, min(4096 if gives_batches(dataset) else 64, READ // size)))
     positions = torch.arange(samples) * count // samples
     if gives_batches(dataset):
-        x = dataset.batch(positions)[0].float()
+        x = dataset.batch(positions.to(dataset.device))[0].float().cpu()
     else:
         x = torch.stack([torch.as_tensor(dataset[at][0]).float() for at in positions.tolist()])
     return "feature" if x.ndim == 2 else "channel", thinned(x)

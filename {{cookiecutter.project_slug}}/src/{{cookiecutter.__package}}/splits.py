@@ -83,8 +83,7 @@ def cut(train: Split, names: list[str], settings: DataSettings, classes: Array |
         what = f"{count} are too few to cut {' and '.join(names[1:])} from"
         fix = "give more of them, or the splits themselves: x_train, x_val, x_test"
         raise DataError(what, f"in {settings.path}", fix)
-    nbytes = train.y.nbytes + (0 if isinstance(train.x, Rows) else train.x.nbytes)
-    check_memory(nbytes, f"for the splits of {settings.path}")
+    check_memory(train.y.nbytes + getattr(train.x, "nbytes", 0), f"for the splits of {settings.path}")  # Rows take none
     return {name: train.take(part) for name, part in zip(names, parts, strict=True)}
 
 

@@ -22,7 +22,8 @@ def write_atomically(
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            sync(file)
+            file.flush()
+            os.fsync(file.fileno())
         if verify:
             verify(temporary)
         if keep and path.exists():
@@ -55,7 +56,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             yield file
-            sync(file)
+            file.flush()
+            os.fsync(file.fileno())
         check_new(path, [path.suffix])  # somebody else may have made it meanwhile
         unfinished.replace(path)
     except BaseException as error:
@@ -64,12 +66,6 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             error.filename = error.filename or str(path)
         raise
-
-
-def sync(file: BinaryIO) -> None:
-    """Flush a file to the disk."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -32,7 +32,7 @@ class Stream:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.read(torch.tensor([index]))[0]
+        return self.index_select(0, torch.tensor([index]))[0]
 
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
         """Return the samples (B, ...) at `indices` (B,), as a tensor does along its first dimension."""
