@@ -144,15 +144,16 @@ SCHEDULER = [  # of torch, in place of build_schedule
     ),
 ]
 WEIGHTS = [  # of samples: some are shown more often
-    ("block: int = 1) -> Tensor:", "block: int = 1, weights: Tensor | None) -> Tensor:"),
+    ("block: int = 1) -> Tensor:", "block: int = 1, weights: Tensor | None = None) -> Tensor:"),
     (
         "    numbers = generator(seed, epoch)\n",
         "    numbers = generator(seed, epoch)\n"
-        "    return torch.multinomial(weights, count, replacement=True, generator=numbers)\n",
+        "    if weights is not None:\n"
+        "        return torch.multinomial(weights, count, replacement=True, generator=numbers)\n",
     ),
     (
         "        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block)",
-        "        weights = None if self.seed is None else self.dataset.weights\n"
+        "        weights = self.dataset.weights if self.seed is not None else None  # type: ignore[attr-defined]\n"
         "        order = permutation(self.count, seed=self.seed, epoch=epoch, block=self.block, weights=weights)",
     ),
 ]

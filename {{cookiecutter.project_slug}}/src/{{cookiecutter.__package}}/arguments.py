@@ -30,9 +30,9 @@ class Train(Common):
     config: Optional[Path] = None
     """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
     resume: Optional[str] = None
-    """Continue this run, or `auto`: the newest unlocked one of --name that began as the flags say, or a first one."""
+    """Continue this run, or `auto`: the newest of --name that nobody trains and no flag contradicts, or a first one."""
     fast_dev_run: bool = False
-    """Try every phase but the drawing on one batch, and leave nothing behind (lesson 3 of the notes)."""
+    """Try every phase except the figures on one batch, and leave nothing behind (lesson 3 of the notes)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Evaluate(Use):
     """Score a run's best checkpoint on a split of its data, or on the data of --data.path; prints JSON."""
 
     split: Literal["train", "val", "test"] = "test"
-    """Which split (train: which was learned from); data that has none is scored whole."""
+    """Which split (`train`: what it learned from); data that has none is scored whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class ImportImages(Common):
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT.npz")]
     """Where to: an .npz file that is not there yet."""
     resize: str = "none"
-    """Give all pictures the same size: 64 makes both sides so long, 48x64 these (height x width)."""
+    """Give all pictures the same size: 64 makes both sides 64 long, 48x64 is height x width."""
     colours: Literal["auto", "grey", "rgb"] = "auto"
     """`auto`: rgb if one of them has colours. New ones need those that were learned from."""
 

@@ -35,11 +35,11 @@ class Settings:
     patience: int = 20
     """Stop after this many epochs without improvement; 0 never stops early."""
     checkpoint_every: str = "epoch"
-    """Save within long epochs, too: after so many steps (500), or so long (10min). `epoch`: only when one is done."""
+    """Save within long epochs, too: every 500 steps (`500`), every ten minutes (`10min`). `epoch`: only at its end."""
     clip_norm: float = 0.0
     """Shorten gradients whose norm is larger than this, for training that jumps or diverges; 0 leaves them."""
     accumulate: int = 1
-    """Compute each batch in so many parts: the same step in less memory (batch norm looks at each part by itself)."""
+    """Compute each batch in this many parts: the same step in less memory (batch norm looks at each part by itself)."""
     compile: bool = False
     """Let torch.compile write code for this model: a minute or more at the start, often faster on GPUs."""
     cuda_graph: bool = True

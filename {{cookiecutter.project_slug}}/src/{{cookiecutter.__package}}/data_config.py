@@ -19,11 +19,11 @@ class DataSettings:
     y: str = "y"
     """The name of the targets."""
     resident: Literal["auto", "yes", "no"] = "auto"
-    """`yes` keeps samples in memory, `no` reads each batch from .npy files; `auto` keeps what half of it can hold."""
+    """`yes`: samples in memory; `no`: batches are read from .npy files; `auto`: in memory if half of it is enough."""
     channels: Literal["auto", "first", "last", "none"] = "auto"
     """Where a sample has its channels. `auto` accepts what is unambiguous and asks about the rest."""
     resize: str = "none"
-    """Resize samples on the device: 64 makes every side so long, 48x64 these. Masks and images to learn keep theirs."""
+    """Resize samples on the device: 64 makes every side 64 long; or 48x64. Masks and images to learn keep theirs."""
     normalise: bool = True
     """Give each channel mean 0 and standard deviation 1, by those of the training split."""
     groups: str = "groups"
@@ -52,7 +52,7 @@ class AugmentSettings:
     flip: Literal["none", "horizontal", "all"] = "none"
     """Mirror half of the samples, drawn at random, along their last axis (`horizontal`), or along each axis (`all`)."""
     shift: int = 0
-    """Crop samples that are moved by up to so many positions along each axis; edges are continued by their mirror."""
+    """Move samples by up to this many positions along each axis; what is missing at an edge is its mirror image."""
     noise: float = 0.0
     """Add Gaussian noise of this standard deviation; that of the samples is 1, once they are normalised."""
 

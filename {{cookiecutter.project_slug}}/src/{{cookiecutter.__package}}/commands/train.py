@@ -36,7 +36,7 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
         with Run.create(settings) as run:
             train(experiment, run, stop)
     if fast_dev_run:
-        return "every phase but the drawing works on one batch; nothing was kept"
+        return "every phase except the figures works on one batch; nothing was kept"
     runs = folder or settings.runs_dir
     if folder and folder.parent.name == settings.name:  # else it was put somewhere else, and is looked at alone
         runs = folder.parent.parent
