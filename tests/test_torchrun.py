@@ -253,6 +253,19 @@ def test_processes_that_start_from_different_things_are_refused(
     assert not (project / "runs").exists()
 
 
+def test_processes_that_begin_with_different_weights_are_refused(render: Render) -> None:
+    project = render(model="mlp")
+    model = project / "src/my_experiment/model.py"
+    drawn = "\n\nimport os\nimport torch\n\nALIKE = build_model\n\n\ndef build_model(*shapes, **settings):\n"
+    drawn += "    torch.manual_seed(os.getpid())\n    return ALIKE(*shapes, **settings)\n"
+    model.write_text(model.read_text(encoding="utf-8") + drawn, encoding="utf-8")
+    with Server(project) as server:
+        both = server.start_together(2, *FLAGS)
+        assert [process.wait() for process in both] == [5, 5]
+        assert "error: the processes have different weights; with torchrun; " in both[0].output()
+    assert not (project / "runs").exists()
+
+
 def test_processes_may_say_the_same_in_other_words(render: Render) -> None:
     """What is compared is the precision that they compute in."""
     project = render(model="mlp")

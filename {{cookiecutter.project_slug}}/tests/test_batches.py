@@ -119,6 +119,22 @@ def test_after_a_resume_a_batch_is_aligned_as_it_would_have_been(start: int) -> 
     assert [x.storage_offset() for x, _ in batches.epoch(start=start)] == whole[start:]
 
 
+class VariesTheLast(ArrayDataset):
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = super().batch(indices)
+        noise = torch.randn(int((indices > 900).sum()))
+        x[indices > 900, 0] += noise
+        return x, y
+
+
+def test_a_batch_whose_samples_are_varied_is_gathered_by_itself() -> None:
+    """Also where only some are, at the end of a file: no number may be drawn for a batch after a checkpoint."""
+    arrays = np.zeros((1000, 3), np.float32), np.zeros(1000, np.int64)
+    for dataset, several in ((ArrayDataset(*arrays), 4), (VariesTheLast(*arrays), 1)):
+        batches = Batches(dataset, batch_size=8, batches_per_gather=4, device=CPU, seed=1)
+        assert batches.batches_per_gather == several
+
+
 def test_so_many_are_gathered_together_that_they_take_little_memory() -> None:
     assert batches_at_once(128, 28 * 28, most=64) == 41
     assert batches_at_once(256, 3 * 224 * 224, most=64) == 1

@@ -126,6 +126,15 @@ class DrawnTargets(Drawn):
         return x, y + self.training * self.numbers.integers(1, 10**9)
 
 
+class DrawnForTheLast(Drawn):
+    """As where a file is sorted, and a rare class is varied."""
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = ArrayDataset.batch(self, indices)
+        late = (indices > 0.8 * len(self)).reshape(-1, *[1] * (x.ndim - 1))
+        return x + late * float(self.training and self.numbers.normal()), y
+
+
 class DrawnByTorch(ArrayDataset):
     def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = super().batch(indices)
@@ -134,7 +143,14 @@ class DrawnByTorch(ArrayDataset):
 
 @pytest.mark.parametrize(
     ("kind", "exact"),
-    [(ArrayDataset, True), (DrawnByTorch, True), (Drawn, False), (DrawnOneByOne, False), (DrawnTargets, False)],
+    [
+        (ArrayDataset, True),
+        (DrawnByTorch, True),
+        (Drawn, False),
+        (DrawnOneByOne, False),
+        (DrawnTargets, False),
+        (DrawnForTheLast, False),
+    ],
 )
 def test_a_generator_of_ones_own_is_no_part_of_a_checkpoint(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: type[ArrayDataset], exact: bool

@@ -125,6 +125,17 @@ def test_moments_in_double_precision_stay_so(settings: Settings) -> None:
     assert all(new["mine"].dtype == torch.float64 for _, new in pairs)
 
 
+def test_a_count_of_steps_may_be_a_whole_number(settings: Settings) -> None:
+    """Of which torch makes a tensor as it loads it."""
+    step, x, y = build(settings)
+    step(x, y, len(x))
+    saved = step.state_dict()
+    saved["optimizer"]["state"] = {n: {**state, "step": 1} for n, state in saved["optimizer"]["state"].items()}
+    resumed, x, y = build(settings)
+    resumed.load_state_dict(saved)
+    resumed(x, y, len(x))
+
+
 def test_a_layer_that_is_made_or_thawed_too_late_is_found(settings: Settings) -> None:
     step, x, y = build(settings)
     step.model.late = torch.nn.Linear(2, 2)

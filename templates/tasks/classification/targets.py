@@ -80,7 +80,7 @@ def arrange(y: Array, sample_shape: tuple[int, ...], where: str) -> Array:
         what = f"the labels have shape {y.shape}"
         raise DataError(what, where, "give one class per sample, (N,): y.argmax(1), if one-hot")
     y = y.reshape(-1)
-    if y.dtype.kind == "f" or y.dtype == np.uint64:  # which NumPy compares with others by way of floats
+    if y.dtype.kind == "f" or y.dtype.str[1:] == "u8":  # which NumPy compares with others by way of floats
         digits = np.finfo(y.dtype).nmant + 1 if y.dtype.kind == "f" else 63
         most = 2.0 ** min(63, digits)  # above, floats of this type, or int64, miss whole numbers
         broken = (y != np.floor(y)) | (np.abs(y.astype(np.float64)) >= most)

@@ -100,7 +100,8 @@ class Batches:
         if gives_batches(self.dataset):
             self.dataset.to(self.device)
             self.block, self.index_device = self.dataset.block, self.dataset.device
-            several = torch.arange(min(self.count, self.batches_per_gather * self.batch_size), device=self.index_device)
+            apart = max(1, self.count // (self.batches_per_gather * self.batch_size))
+            several = torch.arange(0, self.count, apart, device=self.index_device)  # perhaps it varies one class only
             if self.batches_per_gather > 1 and draws(partial(self.dataset.batch, several), self.device):
                 self.batches_per_gather = 1  # what a checkpoint has, must not have been drawn for batches after it
 

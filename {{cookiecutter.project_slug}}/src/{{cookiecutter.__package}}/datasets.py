@@ -96,8 +96,8 @@ def choose_batch_size(count: int) -> int:
 
 def repeats(dataset: Pairs) -> bool:
     """Return whether equal random states give equal samples: of generators of its own, a checkpoint knows nothing."""
-    twice, states = [], random_states()
+    twice, states, count = [], random_states(), len(dataset)  # type: ignore[arg-type]
     for _ in range(2):
-        twice.append([torch.as_tensor(each) for k in range(min(8, len(dataset))) for each in dataset[k]])  # type: ignore[arg-type]
+        twice.append([torch.as_tensor(each) for k in range(0, count, max(1, count // 8)) for each in dataset[k]])
         restore_random_states(states)
     return all(map(torch.equal, *twice))

@@ -131,8 +131,3 @@ def restore_random_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])
-
-
-def usage(device: torch.device) -> dict[str, float]:
-    """Return the most memory that was used of a GPU (GiB), for TensorBoard."""
-    return {"gpu/memory": torch.cuda.max_memory_allocated(device) / 2**30} if device.type == "cuda" else {}

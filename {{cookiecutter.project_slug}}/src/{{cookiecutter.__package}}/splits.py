@@ -17,7 +17,7 @@ class Rows:
     """
 
     def __init__(self, array: Array, where: Array | None = None) -> None:
-        if array.strides[0] < max(array.strides):
+        if not array.flags.c_contiguous and array.strides[0] < max(array.strides):
             what = "it is in Fortran order: each batch would be read from everywhere in the file"
             fix = "save it again, as np.ascontiguousarray(x)"
             raise DataError(what, f"in {getattr(array, 'filename', 'memory')}", fix)

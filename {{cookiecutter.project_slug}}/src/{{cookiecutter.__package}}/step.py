@@ -100,7 +100,7 @@ class Step:
             groups.append({**old, **{key: new[key] for key in NOT_FROM_CHECKPOINT & new.keys()}})
         self.optimizer.load_state_dict({**saved, "param_groups": groups})
         for old, new in zip(saved["state"].values(), self.optimizer.state.values(), strict=True):
-            new |= {key: old[key].to(v.device) for key, v in new.items() if isinstance(v, Tensor)}  # which torch casts
+            new |= {key: v.to(new[key].device) for key, v in old.items() if isinstance(v, Tensor)}  # which torch casts
         self.scaler.load_state_dict(state["scaler"])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from .batches import Batches, repeatable
-from .device import random_states, restore_random_states, usage
+from .device import random_states, restore_random_states
 from .early_stopping import EarlyStopping
 from .errors import Interrupted, LostError, OutOfMemoryError, StorageError, out_of_memory
 from .inference import score
@@ -95,7 +95,7 @@ class Trainer:
             "learning_rate": float(self.step.optimizer.param_groups[0]["lr"]),
             "seconds": seconds,
             "samples_per_second": sum(self.train_batches.sizes[first_batch:]) / seconds,
-            **usage(self.step.device),
+            **({"gpu/memory": torch.cuda.max_memory_allocated() / 2**30} if self.step.device.type == "cuda" else {}),
         }
         numbers = self.workers.collect(numbers)[0]  # of the first process: elsewhere, last bits may differ
         if not math.isfinite(loss := numbers["val_loss"]):

@@ -24,8 +24,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
     if fast_dev_run or is_follower():
         with tempfile.TemporaryDirectory() as temporary:
             settings = replace(settings, epochs=1 if fast_dev_run else settings.epochs, runs_dir=Path(temporary))
-            checkpoint = last_checkpoint(Run(folder, settings)) if folder else None
-            experiment = Experiment(settings, trial=fast_dev_run, checkpoint=checkpoint)
+            began = Run(folder, settings) if folder else None
+            experiment = Experiment(settings, trial=fast_dev_run, checkpoint=last_checkpoint(began) if began else None)
             with Run.create(settings) as run:
                 train(experiment, run, stop, trial=fast_dev_run)
     elif folder:
