@@ -27,7 +27,7 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
-    Mutation("fsync of the file", "storage.py", "os.fsync(file.fileno())\n        if v", "pass\n        if v", "checkpoint"),
+    Mutation("fsync of a file", "storage.py", "os.fsync(file.fileno())\n        if v", "\n        if v", "checkpoint"),
     Mutation("fsync of the folder", "storage.py", "sync_folder(path.parent)", "pass", "checkpoint"),
     Mutation("the rename", "storage.py", "temporary.replace(path)", "path.write_bytes(data)", "checkpoint"),
     Mutation("keeping the checkpoint before", "storage.py", "path.replace(keep)", "pass", "checkpoint"),
