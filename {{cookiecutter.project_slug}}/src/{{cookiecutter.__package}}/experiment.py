@@ -65,8 +65,8 @@ class Experiment:
         start |= {"--device": self.device.type, "--precision": str(self.precision)}
         start |= {"data": self.data.sha256, "--data.resident": self.data.resident}
         weights = self.model.parameters() if self.workers.size > 1 else ()
-        start["weights"] = [int(w.detach().double().view(torch.int64).sum()) for w in weights]  # exact, in any order
-        self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"]})
+        sums = [int(w.detach().double().view(torch.int64).sum()) for w in weights]  # exact, in any order
+        self.workers.compare({**start, "checkpoints": checkpoint and checkpoint["progress"], "weights": sums})
         if self.workers.rank:  # dropout and augmentation of its own; the first one draws as if it were alone
             seed = generator(settings.seed, self.workers.rank).initial_seed() % 2**32  # NumPy takes no more
             seed_everything(seed, deterministic=settings.deterministic)
