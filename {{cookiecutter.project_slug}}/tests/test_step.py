@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,6 +135,30 @@ def test_a_count_of_steps_may_be_a_whole_number(settings: Settings) -> None:
     resumed, x, y = build(settings)
     resumed.load_state_dict(saved)
     resumed(x, y, len(x))
+
+
+class Wrapped(torch.optim.AdamW):
+    """Keeps something of its own, for one weight, where torch keeps the moments; as wrappers of optimizers do."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"own": [3]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict({key: state[key] for key in state if key != "own"})
+        self.moments, self.own = dict(self.state), state["own"]
+        self.state.clear()
+        self.state[self.param_groups[0]["params"][0]] = {"slow": torch.ones(2)}
+
+
+def test_an_optimizer_may_load_its_state_in_its_own_way(settings: Settings) -> None:
+    step, x, y = build(settings)
+    step.optimizer = Wrapped(step.optimizer.param_groups)
+    step(x, y, len(x))
+    resumed, _, _ = build(settings)
+    resumed.optimizer = wrapped = Wrapped(resumed.optimizer.param_groups)
+    resumed.load_state_dict(step.state_dict())
+    assert wrapped.own == [3] and len(wrapped.moments) > 1
+    assert [list(state) for state in wrapped.state.values()] == [["slow"]]
 
 
 def test_a_layer_that_is_made_or_thawed_too_late_is_found(settings: Settings) -> None:

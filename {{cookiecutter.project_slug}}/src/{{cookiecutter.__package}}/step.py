@@ -99,8 +99,8 @@ class Step:
         for old, new in zip(saved["param_groups"], self.optimizer.state_dict()["param_groups"], strict=True):
             groups.append({**old, **{key: new[key] for key in NOT_FROM_CHECKPOINT & new.keys()}})
         self.optimizer.load_state_dict({**saved, "param_groups": groups})
-        for old, new in zip(saved["state"].values(), self.optimizer.state.values(), strict=True):
-            new |= {key: v.to(new[key].device) for key, v in old.items() if isinstance(v, Tensor)}  # which torch casts
+        for old, new in zip(saved["state"].values(), self.optimizer.state.values(), strict=False):  # which torch casts
+            new |= {key: v.to(new[key].device) for key, v in old.items() if isinstance(v, Tensor) and key in new}
         self.scaler.load_state_dict(state["scaler"])
 
 
