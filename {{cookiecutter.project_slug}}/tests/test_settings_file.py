@@ -83,6 +83,8 @@ def test_settings_that_are_made_in_python_are_checked_before_they_are_used(setti
         ("name:\nlr: 0.1", "name has no value"),
         ("model:\n  # dropout: 0\nlr: 0.1", "model has no value"),
         ("data: {resident: no}", "data.resident has a word that YAML reads as False; .*; put quotes around it"),
+        ("patience: true", "patience has a word that YAML reads as True; .*; put quotes around it"),
+        ("init_from: no", "init-from has a word that YAML reads as False; .*; put quotes around it"),
         ("compile: 'true'", "--compile is 'true'; .*; write true or false, without quotes"),
         ("compile: 1", "--compile is '1'; .*; write true or false, without quotes"),
         ("epochs: [1, 2]", "epochs has several values; .*; give it one"),

@@ -78,10 +78,9 @@ class Metrics:
     def compute(self) -> dict[str, float]:
         """Return mean IoU and mean Dice (over the classes that occur or are predicted), and pixel accuracy."""
         hits, errors = self.hits_and_errors()
-        occurs = hits + errors > 0
         numbers = {
-            "mean_iou": (hits / (hits + errors))[occurs].mean(),
-            "mean_dice": (2 * hits / (2 * hits + errors))[occurs].mean(),
+            "mean_iou": (hits / (hits + errors)).nanmean(),  # a class that neither occurs nor is predicted has 0 / 0
+            "mean_dice": (2 * hits / (2 * hits + errors)).nanmean(),
             "pixel_accuracy": hits.sum() / self.confusion.sum(),
         }
         return {name: float(number) for name, number in numbers.items()}

@@ -99,7 +99,7 @@ class ImportImages(Common):
     resize: str = "none"
     """Give all pictures the same size: 64 makes both sides 64 long, 48x64 is height x width."""
     colours: Literal["auto", "grey", "rgb"] = "auto"
-    """`auto`: rgb if one of them has colours. New ones need those that were learned from."""
+    """`auto`: rgb if one of them has colours, or a palette. New ones need those that were learned from."""
 
     def __post_init__(self) -> None:
         fits = re.fullmatch(r"none|[1-9]\d{,4}(x[1-9]\d{,4})?", self.resize)

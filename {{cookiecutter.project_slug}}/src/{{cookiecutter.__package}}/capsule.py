@@ -32,7 +32,7 @@ def write_capsule(run: Run, *, exact: bool, **facts: Any) -> list[str]:
         "code_sha256": code_sha256(),
         "git_commit": (git("rev-parse", "HEAD") or "").strip() or None,
         "git_diff": git("diff", "--no-ext-diff", "--no-textconv", "HEAD"),
-        "git_untracked": git("ls-files", "--others", "--exclude-standard"),
+        "git_untracked": git("ls-files", "--others", "--exclude-standard", "--full-name", "../.."),  # of the project
     }
     first = read_json(run.folder / "capsule.json")
     has_saved = any(run.last.parent.glob("*.pt"))

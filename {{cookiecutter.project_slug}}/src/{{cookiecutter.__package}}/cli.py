@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .arguments import COMMANDS, Command, Evaluate, ImportImages, Inspect, Predict, Train
 from .errors import ConfigError, DivergedError, ExperimentError, Interrupted, exit_code, note, out_of_memory, printable
-from .parsing import PROGRAM, check_command, flags_of, parse
+from .parsing import PROGRAM, command_in, flags_of, parse
 from .resume import find_run
 from .run import settings_of
 from .signals import StopRequest
@@ -29,8 +29,8 @@ def main(argv: Sequence[object] | None = None, *, loading: Loading = nullcontext
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may have letters that a terminal does not
     try:
-        check_command(arguments, COMMANDS)
-        command = parse(Command, arguments)
+        name = command_in(arguments, COMMANDS)
+        command = parse(COMMANDS.get(name, Command), arguments[1:] if name else arguments, command=name)
         if isinstance(command, Train):
             with StopRequest() as stop:
                 train(command, arguments[1:], stop, loading)

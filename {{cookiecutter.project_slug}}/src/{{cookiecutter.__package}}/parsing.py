@@ -29,14 +29,14 @@ MEANT = {  # by what people write from habit
 PLAINER = {  # what tyro says, and what that means
     r"Error parsing (\S+): (?:invalid literal for int|no type.*INT).*?('.*')]?": r"\1 is a whole number, not \2",
     r"Error parsing (\S+): (?:could not convert|no type.*FLOAT).*?('.*')]?": r"\1 is a number, not \2",
-    r"Missing value for argument '\(?'?([^',]+).*": r"\1 has no value",
-    r" \(applied to .*?\)": "",
+    r"Missing value for argument '\(?'?(-[^',]+).*Expected 1 .*": r"\1 has no value",
+    r"Missing value for argument '(\w+)'.*": r"\1 is missing (it is given without a flag)",
 }
 LOCK = threading.Lock()  # of stderr, while it is redirected: the last of several threads would leave it so
 
 
 def flags_of(path: Path) -> list[str]:
-    """Return the flags that a YAML file of settings holds. Raises ConfigError, naming the file, if one is wrong."""
+    """Return the flags that a YAML file of settings holds. Raises ConfigError if one of them is wrong."""
     flags = read_flags(path)
     parse(Settings, flags, where=f"in {path}", add_help=False)
     return flags
@@ -56,27 +56,30 @@ def check_saved(settings: Settings) -> None:
         raise ConfigError(what, "in config.py, or where the settings are made", fix)
 
 
-def check_command(arguments: list[str], commands: Collection[str]) -> None:
-    """Raise ConfigError unless the first argument is a command, or asks for help."""
+def command_in(arguments: list[str], commands: Collection[str]) -> str:
+    """Return the command that comes first; "" if there is a call for help. Raises ConfigError if it is neither."""
     name = arguments[0].replace("_", "-") if arguments else ""
-    if name not in (*commands, "--help", "-h") and not name.startswith("--tyro-"):  # which completes shell commands
+    if name in ("--help", "-h") or name.startswith("--tyro-"):  # which completes shell commands
+        return ""
+    if name not in commands:
         near = difflib.get_close_matches(name.lower(), commands, 1)
         fix = f"perhaps you meant {near[0]}" if near else f"put one of these first: {', '.join(commands)}"
         what = f"{arguments[0]!r} is not a command" if arguments else "no command is given"
         raise ConfigError(what, "on the command line", fix)
+    return name
 
 
-def parse(kind: Any, arguments: list[str], *, where: str = "on the command line", add_help: bool = True) -> Any:
+def parse(kind: Any, arguments: list[str], *, command: str = "train", where: str = "", add_help: bool = True) -> Any:
     """Return the dataclass `kind` that the arguments describe. Raises ConfigError; leaves with 0 after --help."""
     box = io.StringIO()
     try:
         with LOCK, contextlib.redirect_stderr(box):
-            return tyro.cli(kind, prog=PROGRAM, args=arguments, add_help=add_help)
+            return tyro.cli(kind, prog=f"{PROGRAM} {command}".strip(), args=arguments, add_help=add_help)
     except SystemExit as leaving:
         if not leaving.code:
             raise
         what, nearest = read_box(box.getvalue())
-        raise ConfigError(what, where, advice(what, nearest, arguments)) from None
+        raise ConfigError(what, where or "on the command line", advice(what, nearest, arguments, command)) from None
 
 
 def read_box(box: str) -> tuple[str, str | None]:
@@ -91,7 +94,7 @@ def read_box(box: str) -> tuple[str, str | None]:
     return what.rstrip("."), meant[1] if meant else None
 
 
-def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
+def advice(what: str, nearest: str | None, arguments: list[str], command: str) -> str:
     """Return how to mend the arguments."""
     unknown = what.removeprefix("Unrecognized options: ")
     given = {argument.replace(" ", ""): argument for argument in arguments}  # tyro breaks long ones
@@ -101,11 +104,10 @@ def advice(what: str, nearest: str | None, arguments: list[str]) -> str:
             return f"perhaps you meant --config {path}"
         return "give one RUN" if Path(path, "config.yaml").exists() else f"perhaps you meant --data.path {path}"
     words = re.split("=|, ", unknown.lower().replace("_", "-"))
-    if words[-1] in ("yes", "no", "true", "false"):
+    if words[-1] in ("yes", "no", "true", "false") or words[0].startswith("--no-"):
         return "a setting is switched on by its flag alone, and off as in --data.no-normalise"
     if words[0] in MEANT:
         return MEANT[words[0]]
     if nearest and nearest not in (argument.partition("=")[0] for argument in arguments):
         return f"perhaps you meant {nearest}"
-    command = arguments[0] if arguments and not arguments[0].startswith("-") else "train"
     return f"see {PROGRAM} {command} --help"

@@ -105,7 +105,7 @@ def flags_in(text: str, where: str) -> list[str]:
     for name, value in flatten(settings):
         if value is None and defaults.get(name, "") is not None:
             raise ConfigError(f"{name} has no value", where, "give it one, or remove its line")
-        if isinstance(value, bool) and isinstance(defaults.get(name), str):
+        if isinstance(value, bool) and not isinstance(defaults.get(name, value), bool):
             raise ConfigError(f"{name} has a word that YAML reads as {value}", where, "put quotes around it")
         if isinstance(defaults.get(name), bool) and not isinstance(value, bool):
             raise ConfigError(f"--{name} is {value!r}", where, "write true or false, without quotes")

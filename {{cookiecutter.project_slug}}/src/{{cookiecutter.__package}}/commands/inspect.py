@@ -51,7 +51,7 @@ def run(settings: DataSettings, model: ModelSettings, task: TaskSettings, *, pro
     if used != shape:
         least = ", the least that the model takes" if settings.resize == "none" else ""
         show(f"  resize    samples become {used}{least}")
-    show(f"  model     {outline}")
+    show(f"  model     {outline or 'what build_model returns'}")
     show(f"train it: {shlex.join([program, 'train', *flags])}")
 
 

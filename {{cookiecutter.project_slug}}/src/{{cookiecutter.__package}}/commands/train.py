@@ -37,9 +37,8 @@ def run(settings: Settings, *, folder: Path | None, fast_dev_run: bool, stop: St
             train(experiment, run, stop)
     if fast_dev_run:
         return "every phase except the figures works on one batch; nothing was kept"
-    runs = folder or settings.runs_dir
-    if folder and folder.parent.name == settings.name:  # else it was put somewhere else, and is looked at alone
-        runs = folder.parent.parent
+    own = run.folder.parent.name == settings.name  # else it was put somewhere else, and is looked at alone
+    runs = run.folder.parent.parent if own else run.folder
     return f"look at it: {shlex.join(['tensorboard', '--logdir', runs.as_posix()])}"
 
 
