@@ -1,5 +1,6 @@
 """Samples of every shape can be drawn."""
 
+import math
 import subprocess
 import sys
 import warnings
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from torch.utils.data import Dataset
 
 from {{ cookiecutter.__package }}.data import ArrayDataset
-from {{ cookiecutter.__package }}.plots import drawn, grid, show, show_samples, style, worst
+from {{ cookiecutter.__package }}.plots import drawn, grid, show, style, worst, worst_mistakes
 
 
 def pixels(axes: Axes) -> np.ndarray:
@@ -55,6 +56,17 @@ def test_a_channel_that_stands_for_others_is_named() -> None:
     assert [each.get_title() for each in axes] == ["mine", "mine\nchannel 0", "mine"]
 
 
+@pytest.mark.parametrize("sides", [(4, 4), (3, 4, 4)])
+def test_a_channel_that_stands_for_others_is_drawn_in_its_own_range(sides: tuple[int, ...]) -> None:
+    """The others, a hundred times as bright, would leave it black."""
+    first = torch.linspace(0, 1, math.prod(sides)).view(sides)
+    sample = torch.stack([first, 100 * first])
+    _, axes = grid(1, 2)
+    show(axes[0], sample)
+    show(axes[1], sample, like=torch.stack([-sample, sample]))  # and in that of this channel in other samples
+    assert [each.images[0].get_clim() for each in axes] == [(0, 1), (-1, 1)]
+
+
 def test_another_sample_may_lend_its_range() -> None:
     _, [grey, colours, lines] = grid(1, 3)
     for axes, shape in ((grey, (1, 3, 3)), (colours, (3, 3, 3)), (lines, (1, 9))):
@@ -80,9 +92,10 @@ def test_a_constant_sample_is_drawn() -> None:
 
 def test_rows_of_a_table_and_more_than_three_sides_have_no_picture() -> None:
     for shape in ((3, 4), (3, 1, 2, 2, 2, 2)):
-        assert show_samples(ArrayDataset(np.zeros(shape), np.zeros(3)), {0: "a"}) is None
+        assert not worst_mistakes(ArrayDataset(np.zeros(shape), np.zeros(3)), {0: "a"})
     images = ArrayDataset(np.zeros((3, 1, 4, 4)), np.zeros(3))
-    assert show_samples(images, {}) is None and len(show_samples(images, {2: "a", 0: "b"}).axes) == 4
+    assert not worst_mistakes(images, {})
+    assert len(worst_mistakes(images, {2: "a", 0: "b"})["worst_mistakes"].axes) == 4
 
 
 class Rows(Dataset[tuple[np.ndarray, int]]):
@@ -94,8 +107,7 @@ class Rows(Dataset[tuple[np.ndarray, int]]):
 
 def test_samples_may_be_arrays_of_numpy_and_stand_under_their_titles() -> None:
     titles = {2: "a", 0: "b", 7: "c", 1: "d", 3: "e"}  # more than a row
-    figure = show_samples(Rows(), titles)  # type: ignore[arg-type]
-    assert figure is not None
+    figure = worst_mistakes(Rows(), titles)["worst_mistakes"]  # type: ignore[arg-type]
     drawn(figure)
     shown = [(int(pixels(axes).max()), axes.get_title()) for axes in figure.axes if axes.images]
     assert shown == list(titles.items())

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .data import Pairs
 from .errors import shorten
-from .plots import show_samples, worst
+from .plots import worst, worst_mistakes
 from .task import Task
 
 SAMPLES = 10_000  # how many are looked at, at most
@@ -26,8 +26,7 @@ def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str
     sure, predicted = output.softmax(1).max(1)  # (N,)
     mistaken = worst(torch.where(predicted == target, 0, sure))
     titles = {n: f"{names[target[n]]}, taken for {names[predicted[n]]} ({sure[n]:.0%})" for n in mistaken}
-    mistakes = show_samples(dataset, titles)
-    return figures | ({"worst_mistakes": mistakes} if mistakes else {})
+    return figures | worst_mistakes(dataset, titles)
 
 
 def confusion_matrix(predicted: Tensor, target: Tensor, names: list[str]) -> Figure:

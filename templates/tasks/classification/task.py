@@ -84,7 +84,7 @@ class Metrics:
         samples = self.actual.sum().item()
         numbers = {
             "accuracy": self.hits.sum().item() / samples,
-            "macro_f1": self.f1()[self.predicted + self.actual > 0].mean().item(),
+            "macro_f1": self.f1().nanmean().item(),
         }
         if len(self.hits) > 5:
             numbers["top_5_accuracy"] = self.top_5_hits.item() / samples
@@ -92,9 +92,8 @@ class Metrics:
 
     def details(self) -> dict[str, float]:
         """Return the F1 of each class that occurs or is predicted."""
-        rows = zip(self.class_names, self.f1().tolist(), (self.predicted + self.actual > 0).tolist(), strict=True)
-        return {f"f1/{name}": number for name, number, is_there in rows if is_there}
+        return {f"f1/{name}": f1 for name, f1 in zip(self.class_names, self.f1().tolist(), strict=True) if f1 >= 0}
 
     def f1(self) -> Tensor:
-        """Return the F1 of each class (K,); 0 for one that neither occurs nor is predicted."""
-        return 2 * self.hits / (self.predicted + self.actual).clamp(min=1)
+        """Return the F1 of each class (K,); NaN for one that neither occurs nor is predicted."""
+        return 2 * self.hits / (self.predicted + self.actual)

@@ -107,4 +107,4 @@ def precision_and_recall(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor
     output, order = output.sort(descending=True)
     found = target[order].cumsum(0)  # (N,)
     last = torch.cat([output[:-1] != output[1:], torch.tensor([True])]).nonzero().flatten()  # (M,) of equal outputs
-    return found[last] / (last + 1), found[last] / found[-1].clamp(min=1)
+    return found[last] / (last + 1), found[last] / found[-1]

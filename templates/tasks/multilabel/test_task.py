@@ -108,6 +108,13 @@ def test_predictions_are_0_and_1_with_their_probabilities() -> None:
     assert task().column_names() == {"prediction": ["0", "1"], "probability": ["0", "1"]}
 
 
+def test_a_label_that_does_not_occur_has_no_curve() -> None:
+    target = TARGET.clone()
+    target[:, 0] = 0
+    figure = draw(ArrayDataset(np.zeros((4, 2)), target.numpy()), OUTPUT, target, task())["precision_recall"]
+    assert [line.get_label() for line in figure.axes[0].lines] == ["1"]
+
+
 def test_figures_by_hand() -> None:
     """A fifth sample has a label 0 of probability 0.57, which is below the threshold."""
     output, target = torch.cat([OUTPUT, torch.tensor([[0.3, -1.0]])]), torch.cat([TARGET, torch.zeros(1, 2).byte()])

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from .data import Pairs
-from .plots import show_samples, worst
+from .plots import worst, worst_mistakes
 from .task import Task
 
 SAMPLES = 10_000  # how many are looked at, at most
@@ -24,7 +24,8 @@ def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str
     columns = min(3, count)
     rows = -(-count // columns)
     figure = Figure(figsize=(4 * columns, 4 * rows), layout="constrained")
-    for k, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat[:count]):
+    for k in range(count):
+        axes = figure.add_subplot(rows, columns, k + 1)
         ends = [min(true[:, k].min(), predicted[:, k].min()), max(true[:, k].max(), predicted[:, k].max())]
         axes.plot(ends, ends, color="gray", linewidth=0.8)
         axes.scatter(true[:, k], predicted[:, k], s=6, alpha=0.6)
@@ -33,8 +34,7 @@ def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str
         axes.locator_params(axis="x", nbins=6)
 
     titles = {n: f"{row(true[n])}, predicted {row(predicted[n])}" for n in worst((output - target).square().mean(1))}
-    mistakes = show_samples(dataset, titles)
-    return {"predicted_against_true": figure} | ({"worst_mistakes": mistakes} if mistakes else {})
+    return {"predicted_against_true": figure} | worst_mistakes(dataset, titles)
 
 
 def row(numbers: Tensor) -> str:

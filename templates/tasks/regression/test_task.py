@@ -93,6 +93,16 @@ def test_figures_by_hand_in_the_units_of_the_file() -> None:
     assert [np.asarray(axes.images[0].get_array()).max() for axes in shown] == [2, 0]
 
 
+@pytest.mark.parametrize("count", [1, 4, 5, 8, 12])
+def test_there_is_a_plot_for_each_target_up_to_nine(count: int) -> None:
+    targets = Targets([0.0] * count, [1.0] * count)
+    output = torch.randn(3, count)
+    figures = draw(ArrayDataset(np.zeros((3, 2)), np.zeros(3)), output, output, Task(targets, TaskSettings(), CPU))
+    assert list(figures) == ["predicted_against_true"]  # a sample that is a row of a table has no picture
+    axes = figures["predicted_against_true"].axes
+    assert len(axes) == min(9, count) and all(each.collections for each in axes)
+
+
 def test_what_was_zero_before_it_was_rounded_is_drawn_as_zero() -> None:
     targets = Targets([4.5], [2.87])
     y = torch.from_numpy(targets.encode(np.array([[0.0], [9.0]]), "in y"))

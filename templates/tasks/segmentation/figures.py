@@ -22,7 +22,7 @@ COLOURS = [*TAB20[::2], *TAB20[1::2]]  # 1, 2, ..., 20, and again: the strong on
 def draw(dataset: Pairs, output: Tensor, target: Tensor, task: Task) -> dict[str, Figure]:
     """Return some samples, alone, under their true masks and under the predicted ones.
 
-    Outputs are (N, K, ...), targets (N, ...). A class of value 0, and what is ignored, are see-through.
+    Outputs are (N, K, ...), targets (N, ...). The lowest class, if its value is 0, and what is ignored are see-through.
     """
     figure, axes = grid(len(output), 3)
     first = int(task.targets.names[0] != 0)  # the colour of the first class; 0 is none

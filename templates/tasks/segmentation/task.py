@@ -5,7 +5,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from .config import TaskSettings
-from .errors import ConfigError
 from .targets import IGNORED, Array, Targets
 
 
@@ -20,9 +19,6 @@ class Task:
         self.maximize = {"loss": False, "mean_iou": True, "mean_dice": True, "pixel_accuracy": True}
         self.weights = torch.ones(targets.out_size, device=device)  # of each class, (K,)
         if settings.class_weights == "balanced":
-            if not targets.amounts:
-                fix = "say none there, or train a new run"
-                raise ConfigError("the run has not counted its classes", "in --task.class-weights of config.yaml", fix)
             amounts = torch.tensor(targets.amounts, dtype=torch.float32, device=device)
             self.weights = amounts.sum() / (len(amounts) * amounts)
 
@@ -88,9 +84,8 @@ class Metrics:
     def details(self) -> dict[str, float]:
         """Return the intersection over union of each class that occurs or is predicted."""
         hits, errors = self.hits_and_errors()
-        there = (hits + errors > 0).tolist()
-        rows = zip(self.values, (hits / (hits + errors)).tolist(), there, strict=True)
-        return {f"iou/{value}": number for value, number, is_there in rows if is_there}
+        rows = zip(self.values, (hits / (hits + errors)).tolist(), strict=True)
+        return {f"iou/{value}": iou for value, iou in rows if iou >= 0}  # which NaN is not
 
     def hits_and_errors(self) -> tuple[Tensor, Tensor]:
         """Return for each class (K,) the positions that are rightly of it, and those that wrongly are, or are not."""

@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from {{ cookiecutter.__package }}.config import TaskSettings
 from {{ cookiecutter.__package }}.data import ArrayDataset
-from {{ cookiecutter.__package }}.errors import ConfigError
 from {{ cookiecutter.__package }}.figures import draw, show_mask
 from {{ cookiecutter.__package }}.plots import drawn, grid, show
 from {{ cookiecutter.__package }}.targets import IGNORED, Targets
@@ -47,12 +46,6 @@ def test_balanced_weights_make_every_class_count_the_same() -> None:
     losses = functional.cross_entropy(OUTPUT, TARGET.long(), reduction="none")
     weights = torch.tensor([12 / 18, 12 / 9, 12 / 9])[TARGET.long()]
     assert torch.allclose(task(class_weights="balanced").loss(OUTPUT, TARGET), (losses * weights).mean())
-
-
-def test_balanced_weights_need_the_amounts_of_the_training_split() -> None:
-    """A run that was trained without them has not counted them."""
-    with pytest.raises(ConfigError, match=r"the run has not counted its classes; in --task.class"):
-        Task(Targets([0, 7, 200], [], 255, 0), TaskSettings(class_weights="balanced"), CPU)
 
 
 def test_the_legend_has_room_for_long_names() -> None:

@@ -35,8 +35,11 @@ def grid(rows: int, columns: int) -> tuple[Figure, list[Axes]]:
 def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = None) -> None:
     """Draw a sample (C, ...): an image, the middle of a volume, or the lines of a signal; `like` lends its range."""
     sample, like = (torch.as_tensor(tensor).cpu().float() for tensor in (sample, sample if like is None else like))
-    low, high = like.min().item(), like.max().item()
     lines = textwrap.wrap(shorten(title, 60), 26 * len(title) // width_of(title)) if title else []
+    if sample.ndim > 2 and len(sample) not in (1, 3):
+        sample, like = sample[:1], like.movedim(-sample.ndim, 0)[0]  # in the range of this channel
+        lines.append("channel 0")
+    low, high = like.min().item(), like.max().item()
     if sample.ndim == 4:  # (C, D, H, W)
         sample = sample[:, sample.shape[1] // 2]
         lines.append("middle slice")
@@ -47,18 +50,17 @@ def show(axes: Axes, sample: Tensor, title: str = "", *, like: Tensor | None = N
         axes.imshow(((sample - low) / (high - low or 1)).clamp(0, 1).permute(1, 2, 0).numpy())
     else:
         axes.imshow(sample[0].numpy(), cmap="gray", vmin=low, vmax=high)
-        lines += ["channel 0"] if len(sample) > 1 else []
     axes.set_title("\n".join(lines), fontsize=7)
 
 
-def show_samples(dataset: Pairs, titles: dict[int, str]) -> Figure | None:
-    """Return samples with their titles, by their positions; None if there are none, or none that can be drawn."""
+def worst_mistakes(dataset: Pairs, titles: dict[int, str]) -> dict[str, Figure]:
+    """Return a figure of samples with their titles, by their positions; none if there are none, or rows of a table."""
     if not titles or dataset[next(iter(titles))][0].ndim not in (2, 3, 4):
-        return None
+        return {}
     figure, axes = grid(-(-len(titles) // 4), 4)
     for each, (position, title) in zip(axes, titles.items(), strict=False):
         show(each, dataset[position][0], title)
-    return figure
+    return {"worst_mistakes": figure}
 
 
 def worst(losses: Tensor, count: int = 16) -> list[int]:
