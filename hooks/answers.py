@@ -24,22 +24,29 @@ CONSTRAINTS = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "con
 DEPENDENCIES = set(re.findall(r"^([\w-]+)==", CONSTRAINTS.read_text().lower().replace("-", "_"), re.MULTILINE))
 MODULES = {
     "absl", "cuda", "dateutil", "functorch", "google", "gpustat", "grpc", "isympy", "mpl_toolkits", "mypyc", "nvidia",
-    "py", "pylab", "pynvml", "test", "tests", "torchgen", "triton", "yaml",
+    "pil", "py", "pylab", "pynvml", "test", "tests", "torchgen", "triton", "yaml",
+}  # fmt: skip
+# Those of Python itself in some of the versions that the project runs with, which need not be this one.
+MODULES |= {
+    "aifc", "annotationlib", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "compression", "crypt",
+    "distutils", "imghdr", "imp", "lib2to3", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "smtpd",
+    "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib",
 }  # fmt: skip
 # Its own command would stand before these, or never be reached (words of the shell).
 COMMANDS = {
     "activate", "alias", "awk", "bash", "bg", "bind", "break", "builtin", "caller", "case", "cat", "cd", "chmod",
-    "clear", "command", "compgen", "complete", "conda", "continue", "coproc", "cp", "curl", "cut", "date", "declare",
-    "df", "dirs", "disown", "do", "docker", "done", "du", "echo", "elif", "else", "enable", "env", "esac", "eval",
-    "exec", "exit", "export", "f2py", "false", "fc", "fg", "fi", "find", "function", "gcc", "getopts", "git", "grep",
-    "gzip", "hash", "hatchling", "head", "help", "history", "install", "ipython", "jobs", "jupyter", "kill", "less",
-    "let", "ln", "local", "logout", "ls", "make", "man", "mapfile", "mkdir", "mount", "mv", "nano", "nohup", "nox",
-    "pip", "pip3", "pipx", "popd", "printf", "ps", "pushd", "pwd", "python", "python3", "read", "readarray", "readonly",
-    "return", "rm", "rmdir", "rsync", "sbatch", "scp", "screen", "sed", "set", "setuptools", "sh", "shift", "shopt",
-    "sklearn", "sleep", "sort", "source", "squeue", "srun", "ssh", "su", "sudo", "suspend", "tail", "tar", "tee",
-    "tensorflow", "then", "times", "tmux", "top", "torchrun", "touch", "trap", "true", "type", "typeset", "ulimit",
-    "umask", "unalias", "uniq", "unset", "until", "unzip", "uv", "uvx", "vim", "wait", "watch", "wc", "wget", "which",
-    "xargs", "zip",
+    "clear", "command", "compgen", "complete", "conda", "continue", "coproc", "cp", "curl", "cut", "date",
+    "declare", "df", "dirs", "disown", "dmypy", "do", "docker", "done", "du", "echo", "elif", "else", "enable",
+    "env", "esac", "eval", "exec", "exit", "export", "f2py", "false", "fc", "fg", "fi", "find", "function", "gcc",
+    "getopts", "git", "grep", "gzip", "hash", "hatchling", "head", "help", "history", "install", "ipython", "jobs",
+    "jupyter", "kill", "less", "let", "ln", "local", "logout", "ls", "make", "man", "mapfile", "mkdir", "mount",
+    "mv", "nano", "nohup", "nox", "numpy_config", "nvidia_smi", "pip", "pip3", "pipx", "popd", "printf", "ps",
+    "pushd", "pwd", "pyftmerge", "pyftsubset", "pygmentize", "python", "python3", "read", "readarray", "readonly",
+    "return", "rm", "rmdir", "rsync", "sbatch", "scontrol", "scp", "screen", "sed", "set", "setuptools", "sh",
+    "shift", "shopt", "sklearn", "sleep", "sort", "source", "squeue", "srun", "ssh", "stubgen", "stubtest", "su",
+    "sudo", "suspend", "tail", "tar", "tee", "tensorflow", "then", "times", "tmux", "top", "torchfrtrace",
+    "torchrun", "touch", "trap", "true", "ttx", "type", "typeset", "ulimit", "umask", "unalias", "uname", "uniq",
+    "unset", "until", "unzip", "uv", "uvx", "vim", "wait", "watch", "wc", "wget", "which", "xargs", "zip",
 }  # fmt: skip
 # Which models return what a task needs: numbers at each position of a sample, or one row of numbers for all of it.
 DENSE = ["unet"]

@@ -22,7 +22,8 @@ from .conftest import ROOT
 
 BAD_SLUGS = [
     "../x", "/tmp/x", "a/b", "a\\b", ".", "..", "~", "A", "a b", "ä", "1a", "-a", "a-", "a--b", "a_", "a.b", "$(id)",
-    "class", "import", "random", "json", "site", "torch", "numpy", "tyro", "yaml", "sympy", "python", "git",
+    "class", "import", "random", "compression", "imp", "ttx", "numpy-config",
+    "json", "site", "torch", "numpy", "tyro", "yaml", "sympy", "python", "git",
     "tests", "test", "dateutil", "functorch", "mpl-toolkits", "torchrun", "cd", "rm", "gpustat", "triton", "con", "nul",
     "x" * 51, "", " ", "\x1b[31m", "😀", "{{ 1 }}", "a\udcff",
 ]  # fmt: skip

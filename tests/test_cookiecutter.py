@@ -155,7 +155,7 @@ def test_a_killed_render_is_completed_by_rendering_again(cookiecutter, tmp_path:
 
 
 @pytest.mark.alone
-def test_a_render_takes_hardly_longer_than_that_of_an_empty_template(
+def test_a_render_takes_about_twice_as_long_as_that_of_an_empty_template(
     cookiecutter, render: Render, tmp_path: Path
 ) -> None:
     """As a command, 2.2 times as long at most; within this process, about as long as the command for the empty one."""

@@ -1,7 +1,6 @@
 """A project follows its template: `cruft create`, `check` and `update`, with local changes that stay."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.origin import write_user_config
-
-from .conftest import ROOT, repository_files
 
 IDENTITY = {
     f"GIT_{role}_{part}": value
@@ -41,19 +38,15 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_a_project_with_local_changes_gets_those_of_its_template(call, tmp_path: Path) -> None:
+def test_a_project_with_local_changes_gets_those_of_its_template(call, house: Path, tmp_path: Path) -> None:
     def commit(folder: Path) -> None:
         call(folder, "git", "init", "-q")
         call(folder, "git", "add", "--all")
         call(folder, "git", "commit", "-q", "-m", "a change")
 
-    template = tmp_path / "dan-template"
-    for name in repository_files():
-        (template / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, template / name)
-    commit(template)
+    commit(house)
     cruft = (sys.executable, "-m", "cruft")
-    call(tmp_path, *cruft, "create", str(template), "--no-input", "--extra-context", '{"model": "mlp"}')
+    call(tmp_path, *cruft, "create", str(house), "--no-input", "--extra-context", '{"model": "mlp"}')
     project = tmp_path / "my-experiment"
     assert "class MLP" in (project / "src/my_experiment/model.py").read_text()
     call(project, *cruft, "check")
@@ -63,15 +56,15 @@ def test_a_project_with_local_changes_gets_those_of_its_template(call, tmp_path:
     commit(project)
 
     # A newer template: another default, a new file, and an extension that the older one does not have.
-    tree = template / "{{cookiecutter.project_slug}}"
+    tree = house / "{{cookiecutter.project_slug}}"
     replace(tree / "src/{{cookiecutter.__package}}/config.py", "patience: int = 20", "patience: int = 30")
     (tree / "NEWS.md").write_text("{{ 'news' | shout }}\n")
     replace(
-        template / "hooks/answers.py",
+        house / "hooks/answers.py",
         '        environment.filters["toml"] = toml\n',
         '        environment.filters["toml"] = toml\n        environment.filters["shout"] = str.upper\n',
     )
-    commit(template)
+    commit(house)
 
     assert "out of date" in call(project, *cruft, "check", code=1)
     call(project, *cruft, "update", "--skip-apply-ask")

@@ -155,9 +155,12 @@ def final(folder: Path) -> dict[str, Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Compare nested states to the last bit."""
+    """Compare nested states to the last bit: what is equal, but of another type, is not the same, and 0 is not -0."""
+    if type(a) is not type(b):
+        return False
     if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
+        bits = [tensor.reshape(-1).view(torch.uint8) for tensor in (a, b)]
+        return a.dtype == b.dtype and a.shape == b.shape and torch.equal(*bits)
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
@@ -171,7 +174,7 @@ def duplicates(folder: Path) -> int:
     steps = [line["step"] for line in lines]
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     wrong = 0
-    for tag in ("loss/train", "loss/val", "learning_rate"):
+    for tag in events.Tags()["scalars"]:
         found = [event.step for event in events.Scalars(tag)]
         wrong += len(set(found) ^ set(steps)) + len(found) - len(set(found))
     return wrong

@@ -14,13 +14,14 @@ lowest and highest. Writes results.json, README.md and speed.png.
 import argparse
 import json
 import math
-import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,7 +135,7 @@ class Bench:
         project = self.projects[model]
         errors = self.work / "stderr.txt"
         with errors.open("w") as stderr:
-            started, ends = time.perf_counter(), []
+            started, ends, peak = time.perf_counter(), [], 0
             process = subprocess.Popen(
                 command, cwd=project, env=environment(project),
                 stdout=subprocess.PIPE, stderr=stderr, text=True,
@@ -143,11 +144,12 @@ class Bench:
             for line in process.stdout:
                 if line.startswith("epoch "):
                     ends.append(time.perf_counter() - started)
-            _, status, usage = os.wait4(process.pid, 0)
+                peak = max(peak, peak_memory(process.pid))  # its last line comes at its end
+            process.wait()
             seconds = time.perf_counter() - started
-        if status:
+        if process.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{errors.read_text()[-3000:]}")
-        return ends, seconds, usage.ru_maxrss * 1024
+        return ends, seconds, peak
 
     def alternate(self, names: list[str], once: Callable[[str], float]) -> dict[str, list[float]]:
         """Call `once` for each name in each round."""
@@ -262,6 +264,17 @@ def aims(report: dict[str, Any]) -> list[str]:
     megabytes = peaks[name] * 2**20 / 1e6
     lines.append(f"| memory above the arrays: under 700 MB | {megabytes:.0f} MB ({name}) | {yes(megabytes < 700)} |\n")
     return lines
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most bytes that a process of Linux has held so far, 0 if it has just ended.
+
+    What `wait4` tells has more in it: the peak of the process that has started it, which would be this one.
+    """
+    with suppress(OSError):
+        if found := re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE):
+            return 1024 * int(found[1])
+    return 0
 
 
 def yes(reached: bool) -> str:
