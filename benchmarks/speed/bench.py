@@ -263,8 +263,8 @@ def aims(report: dict[str, Any]) -> list[str]:
     name = max(peaks, key=lambda name: peaks[name])
     megabytes = peaks[name] * 2**20 / 1e6
     lines.append(f"| memory above the arrays: under 700 MB | {megabytes:.0f} MB ({name}) | {yes(megabytes < 700)} |\n")
-    lines += ["Memory is the median of the rounds, too. Measured twice with the same code, it was"]
-    lines += ["683 and 600 MiB for ResNet-20, 663 and 550 MiB for the CNN of width 32: the row above may come out as a no.\n"]
+    lines += ["Memory is the median of the rounds, too. Measured twice with the same code, it was 683 and 600 MiB for"]
+    lines += ["ResNet-20, 663 and 550 MiB for the CNN of width 32: the row above may also come out as a no.\n"]
     return lines
 
 
