@@ -567,6 +567,11 @@ def test_a_damaged_checkpoint_is_said_and_one_before_it_continues(
     assert exact_lines(trained) == exact_lines(tmp_path / "whole") and len(exact_lines(trained)) == 3
     assert {file.name for file in checkpoints.iterdir()} == {"best.pt", "damaged.pt", "last.pt", "previous.pt"}
 
+    shutil.copytree(trained, tmp_path / "lost")  # later, and for good
+    for name in ("last.pt", "previous.pt"):
+        (tmp_path / "lost/checkpoints" / name).unlink()
+    code, _, errors = run("train", f"--resume={tmp_path / 'lost'}", "--epochs=4")
+    assert code == 5 and errors.startswith("error: the last checkpoint is gone; "), errors
     for name in ("last.pt", "previous.pt"):
         (checkpoints / name).write_bytes(b"PK")
     code, _, errors = run("train", f"--resume={trained}", "--epochs=4")

@@ -89,6 +89,13 @@ def test_what_only_looks_odd_is_left_alone(x: np.ndarray) -> None:
     assert said(x, val=x, test=x[:1]) == []
 
 
+def test_what_differs_in_a_few_of_many_samples_only_is_not_the_same_everywhere() -> None:
+    """Those that are looked at are all alike."""
+    x = np.zeros((100_000, 1), np.float32)
+    x[1::33_333] = 1
+    assert not any("everywhere" in remark for remark in said(x))
+
+
 def test_nothing_but_zeros_is_nothing_to_learn_from() -> None:
     assert said(np.zeros((9, 2, 3)), val=np.ones((9, 2, 3))) == [
         "each channel is the same number everywhere, such as 0: there is nothing to learn from"

@@ -202,7 +202,18 @@ def test_what_becomes_wider_in_memory_is_counted_so(tmp_path: Path, dtype: str) 
     np.save(tmp_path / "x.npy", array)
     with (tmp_path / "x.npy").open("rb") as file:
         in_file, in_memory = read_header(file, (tmp_path / "x.npy").stat().st_size, "in x")
-    assert (in_file, in_memory) == (array.nbytes, to_tensor(array).nbytes)
+    wider = to_tensor(array).nbytes - array.nbytes  # is there beside the array
+    assert (in_file, in_memory) == (array.nbytes, array.nbytes + (to_tensor(array).nbytes if wider else 0))
+
+
+@pytest.mark.parametrize(("dtype", "fits"), [("u1", True), ("u2", False), (">u2", False), ("i2", True), ("u8", True)])
+def test_what_becomes_too_wide_in_memory_stays_in_its_files(
+    save: Save, monkeypatch: pytest.MonkeyPatch, dtype: str, fits: bool
+) -> None:
+    x = np.ones((100, 1, 4, 4), dtype)
+    folder = save(x=x, y=np.arange(100) % 2)
+    monkeypatch.setattr("{{ cookiecutter.__package }}.arrays.free_memory", lambda: 3 * x.nbytes)
+    assert is_resident(ArrayFile(folder), DataSettings(path=folder)) == fits
 
 
 def test_what_does_not_fit_stays_in_its_files(save: Save, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from {{ cookiecutter.__package }}.array_file import ArrayFile
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.errors import DataError
 from {{ cookiecutter.__package }}.splits import Split
-from {{ cookiecutter.__package }}.survey import describe_array, origin, shared
+from {{ cookiecutter.__package }}.survey import describe_array, digests, origin, shared
 
 SPLIT = Split(np.arange(20).reshape(10, 2), np.zeros(10))
 
@@ -34,6 +34,11 @@ SPLIT = Split(np.arange(20).reshape(10, 2), np.zeros(10))
 def test_an_array_in_one_line(tmp_path: Path, array: np.ndarray, expected: str) -> None:
     np.savez(tmp_path / "data.npz", x=array)
     assert describe_array(ArrayFile(tmp_path / "data.npz"), "x") == expected
+
+
+def test_a_zero_is_the_same_with_either_sign() -> None:
+    zero, negative, other = digests(np.array([[0.0, 1.0], [-0.0, 1.0], [1e-30, 1.0]]))
+    assert zero == negative != other
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ class ArrayFile:
             self.single = path.suffix == ".npy" and path.is_file()
             self.mapped = path.is_dir() or self.single  # into memory, that is: nothing is read before it is needed
             if self.mapped:
-                files = [file for file in ([path] if self.single else sorted(path.glob("*.npy"))) if file.is_file()]
-                self.members = {file.stem: file for file in files}
+                files = [path] if self.single else sorted(path.iterdir())
+                self.members = {file.stem: file for file in files if file.suffix == ".npy" and file.is_file()}
             elif not path.is_file():
                 raise OSError("it is neither a file nor a folder")
             else:
@@ -137,4 +137,4 @@ def read_header(file: IO[bytes], size: int, where: str) -> tuple[int, int]:
     if size != file.tell() + nbytes:
         what = f"it has {size:,} bytes, but shape {shape} of {dtype!s:.60} needs {file.tell() + nbytes:,}"
         raise DataError(what, where, SAVE_AGAIN)
-    return nbytes, nbytes * (2 if dtype.kind == "u" and dtype.itemsize in (2, 4) else 1)  # these, torch has wider
+    return nbytes, nbytes * (3 if dtype.kind == "u" and dtype.itemsize in (2, 4) else 1)  # torch has twice as wide ones

@@ -1,7 +1,5 @@
 """From a file of arrays to checked splits. NumPy only, so that looking at data does not wait for torch."""
 
-from pathlib import Path
-
 import numpy as np
 
 from .array_file import SUFFIXES, Array, ArrayFile
@@ -88,7 +86,8 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
             raise DataError("--data.resident is no, but an .npz file can only be read whole", f"in {file.path}", fix)
         return True
     names = [file.path.stem] if file.single else [settings.x + suffix for suffix in SUFFIXES]
-    nbytes = sum(path.stat().st_size for path in map(file.members.get, names) if isinstance(path, Path))
+    arrays = [file.read(name) for name in names if name in file.members]
+    nbytes = sum(x.nbytes * (2 if x.dtype.kind == "u" and x.itemsize in (2, 4) else 1) for x in arrays)  # as tensors
     if settings.resident == "yes":
         check_memory(nbytes, f"in {file.path}", "in a new run, --data.resident no reads it batch by batch")
     return settings.resident == "yes" or (settings.resident == "auto" and nbytes <= free_memory() // 2)

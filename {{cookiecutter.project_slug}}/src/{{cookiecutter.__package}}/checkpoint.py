@@ -112,11 +112,10 @@ def last_checkpoint(run: Run) -> dict[str, Any] | None:
 
 def must_have_saved(run: Run) -> bool:
     """Return whether the run's files tell of a last checkpoint that should be there."""
-    if run.best.exists() and run.last.with_name(DAMAGED).exists():  # set aside, and killed before the next one
-        return False
     metrics = run.folder / "metrics.jsonl"
     third_epoch = metrics.exists() and metrics.read_bytes().count(b"\n") > 2  # by then, the first one was saved
-    return third_epoch or state_of(run.folder) in ("finished", "stopped_early", "interrupted")
+    set_aside = run.best.exists() and run.last.with_name(DAMAGED).exists()  # perhaps killed before the next one
+    return (third_epoch and not set_aside) or state_of(run.folder) in ("finished", "stopped_early", "interrupted")
 
 
 def load_best(run: Path) -> dict[str, Any]:

@@ -82,5 +82,5 @@ def learned(new: dict[str, Array], own: DataSettings, sha256: str, here: DataSet
 
 def digests(x: Samples) -> Array:
     """Return a number (N,) for each sample (N, ...), in this process the same for those equal as floats of 32 bits."""
-    parts = (np.asarray(part, np.float32) for _, part in chunks(x, "looking for duplicates"))
+    parts = (np.asarray(part, np.float32) + np.float32(0) for _, part in chunks(x, "looking for duplicates"))
     return np.array([hash(row.tobytes()) for part in parts for row in part], np.int64)
