@@ -24,7 +24,6 @@ from {{ cookiecutter.__package }}.checkpoint import load_checkpoint
 from {{ cookiecutter.__package }}.config import Settings
 from {{ cookiecutter.__package }}.errors import StorageError
 from {{ cookiecutter.__package }}.inference import Trained
-from {{ cookiecutter.__package }}.run import settings_of
 from {{ cookiecutter.__package }}.signals import STOP_SIGNALS, StopRequest
 from {{ cookiecutter.__package }}.trainer import Trainer
 
@@ -63,15 +62,6 @@ def test_train_leaves_a_complete_run(start: Command, tmp_path: Path) -> None:
         output,
         re.MULTILINE,
     )
-
-
-def test_of_two_config_files_the_later_has_the_last_word_but_for_flags(start: Command, tmp_path: Path) -> None:
-    (tmp_path / "all.yaml").write_text("lr: 0.002\nepochs: 3\nseed: 6\n")
-    (tmp_path / "mine.yaml").write_text("epochs: 1\nseed: 7\ndata:\n  split_seed: 4\n")
-    process = start("train", "--config=all.yaml", "--seed=8", "--config", "mine.yaml")
-    process.communicate()
-    settings = settings_of(newest(tmp_path))[0]
-    assert (settings.lr, settings.epochs, settings.seed, settings.data.split_seed) == (0.002, 1, 8, 4)
 
 
 def test_fast_dev_run_tries_every_phase_and_leaves_nothing_behind(

@@ -27,8 +27,8 @@ class Train(Common):
     """Train a model, then score its best checkpoint on the test split."""
 
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
-    config: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
-    """A YAML file of settings, such as the config.yaml of another run; a later one, and flags, have the last word."""
+    config: Optional[Path] = None
+    """A YAML file of settings, such as the config.yaml of another run; flags have the last word."""
     resume: Optional[str] = None
     """Continue this run, or `auto`: the newest of --name that nobody trains and no flag contradicts, or a first one."""
     fast_dev_run: bool = False

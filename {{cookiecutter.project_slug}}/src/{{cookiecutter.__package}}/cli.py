@@ -90,7 +90,7 @@ def train(command: Train, flags: list[str], stop: StopRequest, loading: Loading)
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     (stop.leave_at_once if command.fast_dev_run else stop.listen)()  # a trial has nothing to save
     if command.config:
-        flags = [*(flag for file in command.config for flag in flags_of(file)), *flags]
+        flags = [*flags_of(command.config), *flags]
         command = parse(Train, flags)
     settings, folder = command.settings, None
     if command.resume is not None:
