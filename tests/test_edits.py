@@ -250,7 +250,7 @@ def test_another_file_format_is_trained_on(project: Path, tmp_path: Path) -> Non
     edit(
         project,
         "array_file.py",
-        ('sorted(path.glob("*.npy"))', 'sorted([*path.glob("*.npy"), *path.glob("*.txt")])'),
+        ('if file.suffix == ".npy" and', 'if file.suffix in (".npy", ".txt") and'),
     )
     with np.load(project / "data/digits.npz") as digits:
         np.savetxt(tmp_path / "x.txt", digits["x"].reshape(-1, 64)[:300])
