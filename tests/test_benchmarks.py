@@ -3,19 +3,24 @@
 import itertools
 import json
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from benchmarks.quality import quality
 from benchmarks.reliability import scoreboard
+from benchmarks.reliability.harness import same
 from benchmarks.reliability.scoreboard import TITLES
 from benchmarks.scaling import scaling
 from benchmarks.speed import bench as speed
-from benchmarks.speed.bench import LIMIT, OURS, Bench, images, order, ratios
+from benchmarks.speed.bench import LIMIT, OURS, Bench, images, order, peak_memory, ratios
 
 from .conftest import ROOT
 
@@ -24,6 +29,35 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def results(name: str) -> dict[str, Any]:
     return dict(json.loads((ROOT / "benchmarks" / name / "results.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (torch.zeros(2), -torch.zeros(2)),
+        (torch.ones(2), torch.ones(2, dtype=torch.float64)),
+        (torch.ones(2), torch.ones(1, 2)),
+        (torch.tensor(1.0), torch.tensor(1.0).nextafter(torch.tensor(2.0))),
+        ([True], [1]),
+        ({"a": (1,)}, {"a": [1]}),
+    ],
+)
+def test_what_is_equal_but_not_to_the_last_bit_is_not_the_same(a: Any, b: Any) -> None:
+    assert same({"state": [a, 7]}, {"state": [a, 7]}) and not same({"state": [a, 7]}, {"state": [b, 7]})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory as Linux gives it")
+def test_the_memory_of_a_process_is_not_that_of_the_one_that_starts_it() -> None:
+    large = np.ones(2**25)  # 256 MiB
+    with subprocess.Popen(
+        [sys.executable, "-c", "x = bytearray(2**26); print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin and process.stdout and process.stdout.readline()
+        assert 2**26 < peak_memory(process.pid) < 2**27 < large.nbytes
+        process.stdin.write(b"\n")
+    assert peak_memory(process.pid) == 0  # it has ended
 
 
 @pytest.mark.parametrize("names", ["ab", "abcd", "abcdefg"])
