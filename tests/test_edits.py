@@ -102,7 +102,13 @@ MISTAKES: dict[str, tuple[str, tuple[str, str], int, str]] = {
         "model.py",
         ("        return self.output(x)", "        return self.output(x).detach()"),
         1,
-        "error: TypeError: the loss, in task.py, does not depend on a weight that learns: it is tensor(",
+        "error: TypeError: the loss, in task.py, is no number that depends on trained weights: it is tensor(",
+    ),
+    "a loss without its mean": (
+        "task.py",
+        ("output, target, label_smoothing=self.label_smoothing)", "output, target, reduction='none')"),
+        1,
+        "error: TypeError: the loss, in task.py, is no number that depends on trained weights: it is tensor([",
     ),
     "a forgotten colon": (
         "model.py",

@@ -48,7 +48,7 @@ from {{ cookiecutter.__package }}.settings_file import read_flags
         ("evaluate run --lr 1", 2, "Unrecognized options: --lr, 1; on the command line; see"),
         ("evaluate run --epoch 3", 2, "Unrecognized options: --epoch, 3; on the command line; see"),  # not --epochs
         ("train --no-data.normalise", 2, "Unrecognized options: --no-data.normalise; on the command line; a"),
-        ("import-images in --out x.npz", 2, "out is missing (it is given without a flag); on the command line; see"),
+        ("import-images in --out x.npz", 2, "out is missing (it takes no flag), or a flag before it is unknown; on"),
         ("predict runs/nowhere --out p.csv", 2, "there is no run; at runs/nowhere"),
         ("predict runs/nowhere", 2, "Missing from"),
     ],

@@ -338,7 +338,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
     """Two that come together are one."""
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, f"{signal.SIGTERM.value}\n")
-    assert done.stderr == "\nstopping after this step; press Ctrl-C again to leave at once\n"
+    assert done.stderr == "\nstopping after this step; press Ctrl-C to leave at once\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of this kind are a POSIX feature")

@@ -1,5 +1,6 @@
 """A file becomes datasets that share what the training split tells."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import Subset
+from torch.utils.data import ConcatDataset, Subset
 
 from {{ cookiecutter.__package }} import datasets
 from {{ cookiecutter.__package }}.config import Settings
-from {{ cookiecutter.__package }}.data import ArrayDataset
+from {{ cookiecutter.__package }}.data import ArrayDataset, Pairs
 from {{ cookiecutter.__package }}.data_config import DataSettings
 from {{ cookiecutter.__package }}.datasets import Datasets, choose_batch_size
 from {{ cookiecutter.__package }}.errors import RefusedError
@@ -165,11 +166,30 @@ def test_a_generator_of_ones_own_is_no_part_of_a_checkpoint(
     assert exact == (not any("drawn by a generator of their own" in line for line in summarize(experiment)))
 
 
-def test_an_augmentation_is_at_work_within_a_subset(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "build_dataset", lambda x, y, settings: Subset(ArrayDataset(x, y), range(len(x))))
-    splits = Datasets(settings, trial=False, checkpoint=None).splits
-    assert {name: split.dataset.training for name, split in splits.items()} == {  # type: ignore[attr-defined]
-        "train": True,
-        "val": False,
-        "test": False,
-    }
+class Named(Subset[tuple[torch.Tensor, torch.Tensor]]):
+    """Has something else by the name under which a ConcatDataset keeps its parts."""
+
+    datasets = ("mine", "theirs")
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda made: Subset(made, range(len(made))),
+        lambda made: Subset(Subset(made, range(len(made))), range(len(made))),
+        lambda made: ConcatDataset([Subset(made, range(len(made))), made]),
+        lambda made: Named(made, range(len(made))),
+    ],
+)
+def test_an_augmentation_is_at_work_within_other_datasets(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, wrap: Callable[[ArrayDataset], Pairs]
+) -> None:
+    made: list[ArrayDataset] = []
+
+    def build(x: np.ndarray, y: np.ndarray, settings: DataSettings) -> Pairs:
+        made.append(ArrayDataset(x, y))
+        return wrap(made[-1])
+
+    monkeypatch.setattr(datasets, "build_dataset", build)
+    Datasets(settings, trial=False, checkpoint=None)
+    assert [each.training for each in made] == [True, False, False]  # train, val, test

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CHUNK = 2**22  # bytes to read at a time
 LONGEST_HEADER = 2**16  # bytes: a table of a thousand columns needs as much
 SAVE_AGAIN = "copy the file again, or save the arrays again with np.save or np.savez"
+WIDENED = {"u2", "u4"}  # of which torch has too few operations: they are made twice as wide
 SUFFIXES = ("", "_train", "_val", "_test")  # of the names of arrays
 
 
@@ -137,4 +138,4 @@ def read_header(file: IO[bytes], size: int, where: str) -> tuple[int, int]:
     if size != file.tell() + nbytes:
         what = f"it has {size:,} bytes, but shape {shape} of {dtype!s:.60} needs {file.tell() + nbytes:,}"
         raise DataError(what, where, SAVE_AGAIN)
-    return nbytes, nbytes * (3 if dtype.kind == "u" and dtype.itemsize in (2, 4) else 1)  # torch has twice as wide ones
+    return nbytes, nbytes * (3 if dtype.str[1:] in WIDENED else 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .array_file import SUFFIXES, Array, ArrayFile
+from .array_file import SUFFIXES, WIDENED, Array, ArrayFile
 from .checks import check, check_precision
 from .data_config import DataSettings
 from .errors import ConfigError, DataError
@@ -87,7 +87,7 @@ def is_resident(file: ArrayFile, settings: DataSettings) -> bool:
         return True
     names = [file.path.stem] if file.single else [settings.x + suffix for suffix in SUFFIXES]
     arrays = [file.read(name) for name in names if name in file.members]
-    nbytes = sum(x.nbytes * (2 if x.dtype.kind == "u" and x.itemsize in (2, 4) else 1) for x in arrays)  # as tensors
+    nbytes = sum(x.nbytes * (2 if x.dtype.str[1:] in WIDENED else 1) for x in arrays)
     if settings.resident == "yes":
         check_memory(nbytes, f"in {file.path}", "in a new run, --data.resident no reads it batch by batch")
     return settings.resident == "yes" or (settings.resident == "auto" and nbytes <= free_memory() // 2)

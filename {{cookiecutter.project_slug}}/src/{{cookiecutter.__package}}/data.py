@@ -22,7 +22,7 @@ def build_dataset(x: Samples, y: Array, settings: DataSettings) -> Pairs:
 
     All commands make theirs here, with the run's settings, among which there may be some of your own; for `predict`, y
     is zeros (N,). Put another `torch.utils.data.Dataset` in its place, and a DataLoader serves it. Give it `training =
-    False`, if it needs to know: on the training split, it is set to True.
+    False`, if it needs to know: on the training split, it is set to True, also within Subset and ConcatDataset.
     """
     return ArrayDataset(x, y)
 

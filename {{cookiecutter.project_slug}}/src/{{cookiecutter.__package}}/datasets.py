@@ -76,8 +76,10 @@ class Datasets:
             if sum(math.prod(split.x.shape) for split in arrays.values()) <= LOOKED_AT:
                 self.doubts += shared(arrays)
             self.doubts += doubts(self.splits, {name: split.y for name, split in arrays.items()}, self.statistics)
-        for each in filter(None, (train, getattr(train, "dataset", None))):  # that of a Subset
-            each.training = True  # from here on, its augmentation may be at work
+        for each in (told := list[Any]([train])):
+            each.training = True  # from here on, its augmentation may be at work, also within a Subset and the like
+            within = getattr(each, "dataset", None), *getattr(each, "datasets", ())
+            told += [one for one in within if isinstance(one, torch.utils.data.Dataset)]
         self.exact = repeats(train)
 
     def require_unchanged(self) -> None:

@@ -112,8 +112,7 @@ def prepare(model: nn.Module, device: torch.device) -> nn.Module:
 def random_states() -> dict[str, Any]:
     """Return the states of all random generators, as a checkpoint can hold them."""
     version, words, gauss = random.getstate()
-    numpy_state: Any = np.random.get_state()
-    name, numpy_words, *rest = numpy_state
+    name, numpy_words, *rest = list[Any](np.random.get_state())
     return {
         "python": [version, torch.tensor(words), gauss],  # as 625 numbers, they would take as long as all the weights
         "numpy": [name, torch.from_numpy(numpy_words.astype(np.int64)), *rest],

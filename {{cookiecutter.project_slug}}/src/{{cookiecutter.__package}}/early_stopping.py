@@ -25,8 +25,7 @@ class EarlyStopping:
 
     def update(self, value: float, epoch: int) -> bool:
         """Record the value of an epoch and return whether it is the best so far."""
-        improved = value > self.best if self.maximize else value < self.best
-        if improved:
+        if improved := (value > self.best if self.maximize else value < self.best):
             self.best, self.best_epoch, self.since_best = value, epoch, 0
         else:
             self.since_best += 1

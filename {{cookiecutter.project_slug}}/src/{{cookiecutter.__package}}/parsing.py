@@ -30,7 +30,7 @@ PLAINER = {  # what tyro says, and what that means
     r"Error parsing (\S+): (?:invalid literal for int|no type.*INT).*?('.*')]?": r"\1 is a whole number, not \2",
     r"Error parsing (\S+): (?:could not convert|no type.*FLOAT).*?('.*')]?": r"\1 is a number, not \2",
     r"Missing value for argument '\(?'?(-[^',]+).*Expected 1 .*": r"\1 has no value",
-    r"Missing value for argument '(\w+)'.*": r"\1 is missing (it is given without a flag)",
+    r"Missing value for argument '(\w+)'.*": r"\1 is missing (it takes no flag), or a flag before it is unknown",
 }
 LOCK = threading.Lock()  # of stderr, while it is redirected: the last of several threads would leave it so
 

@@ -58,7 +58,7 @@ class StopRequest:
             signal.signal(each, (hasattr(sys, "ps1") and self._before.get(each)) or signal.SIG_DFL)
         if sys.__stderr__ is not None:  # else it was closed before the start, and 2 may be the number of another file
             with suppress(OSError):  # nobody listens; not print, since the signal may have interrupted one
-                os.write(2, b"\nstopping after this step; press Ctrl-C again to leave at once\n")
+                os.write(2, b"\nstopping after this step; press Ctrl-C to leave at once\n")
 
     def __enter__(self) -> "StopRequest":
         return self

@@ -61,8 +61,8 @@ class Step:
     def backward(self, x: Tensor, y: Tensor, *, weight: float) -> Tensor:
         """Add the gradients of a part of a batch, weighted by its share of the samples; return its weighted loss."""
         loss = self.task.loss(self.forward(x), y)
-        if not (isinstance(loss, Tensor) and loss.requires_grad):
-            raise TypeError(f"the loss, in task.py, does not depend on a weight that learns: it is {loss!r:.50}")
+        if not (isinstance(loss, Tensor) and loss.requires_grad and loss.numel() == 1):
+            raise TypeError(f"the loss, in task.py, is no number that depends on trained weights: it is {loss!r:.50}")
         if weight < 1:  # by 1, it would be two more operations per step, and change nothing
             loss = loss * weight
         self.scaler.scale(loss).backward()
